@@ -1,23 +1,73 @@
-//! Generates the Rust structs of our protobuf schemas. protox parses them in Rust, so no protoc has to be installed.
+//! Generates the Rust structs of our protobuf schemas (protox parses them in Rust, so no protoc has to be installed), and compiles
+//! `runtime/` for the board.
 
+use std::env;
 use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What the board's CPU runs, as Rust names it.
+const BOARD: &str = "aarch64-unknown-linux-gnu";
+/// The LLVM that `hb` links to, which reads what rustc makes for the board.
+const LLVM: u32 = 22;
 
 /// Every schema of the project, one per line; a new one is one more line here.
 const SCHEMAS: &[&str] = &["src/frontend/caffe/caffe.proto", "src/frontend/onnx/onnx.proto", "src/hbm/manifest.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    board_runtime()?;
     for schema in SCHEMAS {
         println!("cargo::rerun-if-changed={schema}");
     }
     let text_schema = text_schema()?;
-    std::fs::write(format!("{}/caffe_text.rs", std::env::var("OUT_DIR")?), text_schema)?;
+    std::fs::write(format!("{}/caffe_text.rs", env::var("OUT_DIR")?), text_schema)?;
     let descriptors = protox::compile(SCHEMAS, ["."])?;
     prost_build::Config::new()
         // Weights are views of the file's bytes, not copies.
         .bytes([".onnx.TensorProto.raw_data", ".caffe.BlobProto.raw_data"])
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The routines of `runtime/` as bitcode for the board, with what they need of Rust's libraries, in `runtime.bc`.
+fn board_runtime() -> Result<(), Box<dyn std::error::Error>> {
+    for changed in ["runtime", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={changed}");
+    }
+    let version = Command::new(env::var("RUSTC")?).arg("-vV").output()?;
+    let version = String::from_utf8(version.stdout)?;
+    let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "));
+    let major = llvm.and_then(|llvm| llvm.split('.').next()?.parse::<u32>().ok());
+    if major.is_none_or(|major| major > LLVM) {
+        return Err(format!(
+            "rustc has LLVM {}, whose bitcode LLVM {LLVM} may not read; take Rust 1.95",
+            llvm.unwrap_or("?")
+        )
+        .into());
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    // Beside the folders of the profiles (`target/debug/build/hb-…/out`), and one for all of them: it is the same for each, and the build that
+    // runs this holds the lock of its own.
+    let folder = out.ancestors().nth(4).unwrap_or(&out).join("board");
+    let bitcode = folder.join("runtime.bc");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.args(["rustc", "--quiet", "--package", "hb-runtime", "--features", "board", "--profile", "board"]);
+    cargo.args(["--target", BOARD, "--crate-type", "staticlib", "--locked"]);
+    cargo.arg("--target-dir").arg(&folder).arg("--").arg(format!("--emit=llvm-bc={}", bitcode.display()));
+    // What is said of this machine's code is not meant for the board's.
+    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+        cargo.env_remove(variable);
+    }
+    if cargo.status()?.success() {
+        fs::copy(bitcode, out.join("runtime.bc"))?;
+        return Ok(());
+    }
+    Err(format!(
+        "runtime/ cannot be compiled for the board; is Rust's library for it there? Run: rustup target add {BOARD}"
+    )
+    .into())
 }
 
 /// The messages and enumerations of Caffe as a Rust table, which text is read by (`src/frontend/caffe/text.rs`).

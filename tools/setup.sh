@@ -47,6 +47,12 @@ if ! command -v cargo >/dev/null 2>&1; then
     echo "setup: cargo is missing. Install Rust as https://rustup.rs says." >&2
     exit 1
 fi
+# The build compiles the routines of the board (runtime/) for its CPU.
+board=aarch64-unknown-linux-gnu
+if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx $board; then
+    echo "setup: adding Rust's library for $board"
+    rustup target add $board
+fi
 for component in rustfmt clippy; do
     if ! cargo "$(echo $component | sed s/rustfmt/fmt/)" --version >/dev/null 2>&1; then
         echo "setup: adding the Rust component $component"

@@ -27,7 +27,8 @@ pub mod registry;
 mod shim;
 pub mod tools;
 
-pub use element_type::ElementType;
+pub use element_type::MlirElementType;
+pub use hb_runtime::ElementType;
 
 use melior::{Context, dialect::DialectRegistry};
 

@@ -8,12 +8,12 @@
 use hb_dialects::ElementType;
 use rayon::prelude::*;
 
-use super::array::Array;
 use super::error::Error;
 use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId};
 use super::graph::Combiner;
 use super::kernel::{Affine, Kernel};
 use super::target::CpuTarget;
+use hb_runtime::array::Array;
 
 /// How a kernel is blocked. Axes are numbered as in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,9 +2,7 @@
 
 use hb_dialects::ElementType;
 
-use super::array::Array;
-use super::error::Error;
-use super::scalar::Scalar;
+use hb_runtime::{Array, ArrayError, Scalar};
 
 /// Why an array cannot be had in another element type.
 #[derive(Debug, thiserror::Error)]
@@ -23,45 +21,42 @@ pub enum ConversionError {
     },
     /// The result is too large for this machine.
     #[error(transparent)]
-    Memory(Box<Error>),
+    Memory(Box<ArrayError>),
 }
 
-impl From<Error> for ConversionError {
-    fn from(error: Error) -> Self {
+impl From<ArrayError> for ConversionError {
+    fn from(error: ArrayError) -> Self {
         Self::Memory(Box::new(error))
     }
 }
 
-impl Array {
-    /// The same values as `to`, if every one of them survives; the array itself when it already is of that type.
-    ///
-    /// # Errors
-    /// [`ConversionError::Value`] names the first value that does not.
-    pub fn convert(self, to: ElementType) -> Result<Array, ConversionError> {
-        if self.element() == to {
-            return Ok(self);
-        }
-        let mut converted = Array::zeros(to, self.shape())?;
-        let from = self.element();
-        let elements = self.as_bytes().chunks_exact(from.bytes());
-        for (index, (element, bytes)) in elements.zip(converted.as_bytes_mut().chunks_exact_mut(to.bytes())).enumerate()
-        {
-            // Never none: as many bytes are read as an element has.
-            let Some(scalar) = Scalar::read(from, element) else { continue };
-            let cast = scalar.cast(to);
-            if !same(scalar, cast) {
-                let value = match scalar {
-                    // Neither 300 digits nor 300 zeros.
-                    Scalar::Float(value) if value.fract() != 0.0 || value.abs() >= 1e16 => format!("{value:?}"),
-                    Scalar::Float(value) => value.to_string(),
-                    other => other.as_integer().to_string(),
-                };
-                return Err(ConversionError::Value { index, value, to });
-            }
-            cast.write(to, bytes);
-        }
-        Ok(converted)
+/// The values of an array as `to`, if every one of them survives; the array itself when it already is of that type.
+///
+/// # Errors
+/// [`ConversionError::Value`] names the first value that does not.
+pub fn convert(array: Array, to: ElementType) -> Result<Array, ConversionError> {
+    if array.element() == to {
+        return Ok(array);
     }
+    let mut converted = Array::zeros(to, array.shape())?;
+    let from = array.element();
+    let elements = array.as_bytes().chunks_exact(from.bytes());
+    for (index, (element, bytes)) in elements.zip(converted.as_bytes_mut().chunks_exact_mut(to.bytes())).enumerate() {
+        // Never none: as many bytes are read as an element has.
+        let Some(scalar) = Scalar::read(from, element) else { continue };
+        let cast = scalar.cast(to);
+        if !same(scalar, cast) {
+            let value = match scalar {
+                // Neither 300 digits nor 300 zeros.
+                Scalar::Float(value) if value.fract() != 0.0 || value.abs() >= 1e16 => format!("{value:?}"),
+                Scalar::Float(value) => value.to_string(),
+                other => other.as_integer().to_string(),
+            };
+            return Err(ConversionError::Value { index, value, to });
+        }
+        cast.write(to, bytes);
+    }
+    Ok(converted)
 }
 
 /// Whether two scalars are the same number, or both are none.
@@ -87,19 +82,19 @@ mod tests {
 
     #[test]
     fn what_fits_is_converted() {
-        let array = f64s(&[0.0, 1.0, 255.0]).convert(ElementType::U8).unwrap();
+        let array = convert(f64s(&[0.0, 1.0, 255.0]), ElementType::U8).unwrap();
         assert_eq!(array.values::<u8>().unwrap(), [0, 1, 255]);
-        let array = f64s(&[0.5, f64::NAN, f64::INFINITY]).convert(ElementType::F32).unwrap();
+        let array = convert(f64s(&[0.5, f64::NAN, f64::INFINITY]), ElementType::F32).unwrap();
         let values = array.values::<f32>().unwrap();
         assert!(values[0] == 0.5 && values[1].is_nan() && values[2].is_infinite());
         let array = Array::from_values(&[1], &[-3i64]).unwrap();
-        assert_eq!(array.convert(ElementType::F16).unwrap().values(), Some([f16::from_f32(-3.0)].as_slice()));
+        assert_eq!(convert(array, ElementType::F16).unwrap().values(), Some([f16::from_f32(-3.0)].as_slice()));
     }
 
     #[test]
     fn what_does_not_fit_is_an_error_that_names_the_element() {
         let refused =
-            |value: f64, to| matches!(f64s(&[0.0, value]).convert(to), Err(ConversionError::Value { index: 1, .. }));
+            |value: f64, to| matches!(convert(f64s(&[0.0, value]), to), Err(ConversionError::Value { index: 1, .. }));
         // 0.1 has no f32; 2^24 + 1 is the first integer without one.
         assert!(refused(0.1, ElementType::F32));
         assert!(refused(16_777_217.0, ElementType::F32));
@@ -114,6 +109,6 @@ mod tests {
         assert!(refused(f64::INFINITY, ElementType::I64));
         assert!(refused(2.0, ElementType::Bool));
         let odd = Array::from_values(&[1], &[(1i64 << 53) + 1]).unwrap();
-        assert!(odd.convert(ElementType::F64).is_err());
+        assert!(convert(odd, ElementType::F64).is_err());
     }
 }

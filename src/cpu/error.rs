@@ -1,3 +1,4 @@
+use hb_runtime::ArrayError;
 use thiserror::Error;
 
 /// What can go wrong when a float network is compiled for, or run on, the CPU.
@@ -28,16 +29,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same with the name of the tensor, where the error does not know it.
-    pub(crate) fn of_tensor(self, name: &str) -> Error {
-        match self {
-            Error::TooLarge { tensor, shape, reason } if tensor.is_empty() => {
-                Error::TooLarge { tensor: name.to_string(), shape, reason }
-            }
-            other => other,
-        }
-    }
-
     pub(crate) fn invalid(node: &str, reason: impl Into<String>) -> Error {
         Error::Invalid { node: node.to_string(), reason: reason.into() }
     }
@@ -48,6 +39,15 @@ impl Error {
 
     pub(crate) fn llvm(doing: &str, message: impl std::fmt::Display) -> Error {
         Error::Llvm { doing: doing.to_string(), message: message.to_string() }
+    }
+}
+
+impl From<ArrayError> for Error {
+    fn from(error: ArrayError) -> Error {
+        match error {
+            ArrayError::TooLarge { tensor, shape, reason } => Error::TooLarge { tensor, shape, reason },
+            ArrayError::Mismatch(reason) => Error::Input { name: String::new(), reason },
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use hb_dialects::ElementType;
 use inkwell::context::Context;
 use rayon::prelude::*;
 
-use super::array::{ALIGNMENT, AlignedBytes, Array, ArrayElement, byte_count};
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::GraphTensorId;
@@ -17,9 +16,11 @@ use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
 use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
-use super::routine::ResultView;
+use super::routine::fault_at;
 use super::target::{CpuTarget, Effort};
 use super::team::{Team, TeamJob, TeamRun};
+use hb_runtime::ResultView;
+use hb_runtime::array::{ALIGNMENT, AlignedBytes, Array, ArrayView, byte_count};
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,34 +45,6 @@ pub struct ExecutableOptions {
     pub quick: bool,
     /// Kernels that may be there already, and are afterwards.
     pub kernels: Option<Arc<KernelCache>>,
-}
-
-/// A tensor's value, borrowed from a running network.
-#[derive(Clone, Copy, Debug)]
-pub struct ArrayView<'a> {
-    /// How each element is stored.
-    pub element: ElementType,
-    /// Sizes, outermost first.
-    pub shape: &'a [usize],
-    /// The elements in row-major order.
-    pub bytes: &'a [u8],
-}
-
-impl<'a> ArrayView<'a> {
-    /// The values, or `None` when the tensor holds another element type.
-    pub fn values<T: ArrayElement>(&self) -> Option<&'a [T]> {
-        // SAFETY: every bit pattern is a valid number; `align_to` takes care of the alignment.
-        let (before, values, after) = unsafe { self.bytes.align_to::<T>() };
-        (T::ELEMENT == self.element && before.is_empty() && after.is_empty()).then_some(values)
-    }
-
-    /// A copy.
-    ///
-    /// # Errors
-    /// When there is no memory for it.
-    pub fn to_array(&self) -> Result<Array, Error> {
-        Array::from_bytes(self.element, self.shape, self.bytes)
-    }
 }
 
 /// A network compiled for this machine. `run` may be called from several threads at once.
@@ -360,7 +333,7 @@ impl Executable {
     ) -> Result<(), Error> {
         for check in &step.checks {
             let read = |id| match self.view(id, pointers) {
-                Some(view) => view.to_array(),
+                Some(view) => Ok(view.to_array()?),
                 None => Err(Error::invalid(&step.node, "lost a tensor")),
             };
             check_indices(&self.prepared.graph, &step.node, check, &read)?;
@@ -380,7 +353,7 @@ impl Executable {
                 let (Some(operands), Some(mut results)) = (operands, results) else {
                     return Err(Error::invalid(&step.node, "lost a tensor"));
                 };
-                routine.run(&operands, &mut results).map_err(|fault| fault.at(&step.node))
+                routine.run(&operands, &mut results).map_err(|fault| fault_at(fault, &step.node))
             }
         }
     }

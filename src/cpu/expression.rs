@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hb_dialects::ElementType;
 
-use super::scalar::Scalar;
+use hb_runtime::Scalar;
 
 /// A tensor of a [`super::graph::ExpressionGraph`], by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

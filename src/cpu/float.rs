@@ -4,11 +4,12 @@ use hb_dialects::ElementType;
 use hb_dialects::names::{input_names, output_names};
 use melior::ir::{OperationRef, Value};
 
-use super::array::Array;
 use super::error::Error;
-use super::executable::{ArrayView, Executable, ExecutableOptions};
+use super::executable::{Executable, ExecutableOptions};
 use super::graph::ExpressionGraph;
 use super::operators::{graph_of, graph_of_values};
+use hb_runtime::ArrayView;
+use hb_runtime::array::Array;
 
 /// A compiled network. `run` may be called from several threads at once.
 ///
@@ -109,7 +110,7 @@ impl FloatExecutable {
         let sizes = stored.split_off(self.output_sizes.len().min(stored.len()));
         let first = self.output_sizes.len();
         let actual = |(value, position): (Array, &Option<usize>)| match position.and_then(|n| sizes.get(n - first)) {
-            Some(sizes) => value.cropped(&sizes.to_sizes()),
+            Some(sizes) => Ok(value.cropped(&sizes.to_sizes())?),
             None => Ok(value),
         };
         stored.into_iter().zip(&self.output_sizes).map(actual).collect()

@@ -187,13 +187,13 @@ fn finish(graph: &ExpressionGraph, producer: &Compute, consumer: &Compute) -> Op
 
 #[cfg(test)]
 mod tests {
-    use super::super::array::Array;
     use super::super::expression::{accumulator, axis};
     use super::super::graph::Reduction;
     use super::super::interpret::interpret;
-    use super::super::scalar::Scalar;
     use super::*;
     use hb_dialects::ElementType;
+    use hb_runtime::Scalar;
+    use hb_runtime::array::Array;
 
     /// y = relu(sum over k of x[i, k]) * 3, with x doubled before.
     fn network() -> ExpressionGraph {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hb_dialects::ElementType;
 
-use super::array::{Array, byte_count};
 use super::error::Error;
 use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId, axis, load};
 use super::range;
-use super::routine::Routine;
-use super::scalar::Scalar;
+use super::routine::Callable;
+use hb_runtime::Scalar;
+use hb_runtime::array::{Array, byte_count};
 
 /// A tensor: a value with a static shape.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ pub struct Call {
     /// The node this comes from.
     pub node: String,
     /// What fills the results.
-    pub routine: Arc<dyn Routine>,
+    pub routine: Arc<dyn Callable>,
     /// What it reads, in its order.
     pub operands: Vec<GraphTensorId>,
     /// Tensors of their own memory, each filled as a whole.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use hb_dialects::ElementType;
 
-use super::array::Array;
 use super::error::Error;
-use super::executable::ArrayView;
 use super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary, floor_divide_wide};
 use super::graph::{Action, Call, Compute, ExpressionGraph, Reduction, combine_halves};
-use super::routine::ResultView;
-use super::scalar::Scalar;
+use super::routine::fault_at;
+use hb_runtime::ArrayView;
+use hb_runtime::ResultView;
+use hb_runtime::Scalar;
+use hb_runtime::array::Array;
 
 /// Runs a graph on its inputs and returns its outputs, in order.
 pub fn interpret(graph: &ExpressionGraph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
@@ -30,7 +31,7 @@ pub fn interpret(graph: &ExpressionGraph, inputs: &[&Array]) -> Result<Vec<Array
     }
     let output = |id: &GraphTensorId| {
         let shape = graph.tensor(*id).map_or(&[][..], |tensor| &tensor.shape);
-        read(graph, &values, *id).cloned().and_then(|value| value.reshaped(shape))
+        read(graph, &values, *id).cloned().and_then(|value| Ok(value.reshaped(shape)?))
     };
     graph.outputs.iter().map(output).collect()
 }
@@ -86,7 +87,7 @@ fn run_call(graph: &ExpressionGraph, call: &Call, values: &mut HashMap<GraphTens
         operands.push(ArrayView { element: tensor.element, shape: &tensor.shape, bytes });
     }
     let mut views: Vec<ResultView<'_>> = results.iter_mut().map(ResultView::of).collect();
-    call.routine.run(&operands, &mut views).map_err(|error| error.at(&call.node))?;
+    call.routine.run(&operands, &mut views).map_err(|fault| fault_at(fault, &call.node))?;
     values.extend(call.results.iter().copied().zip(results));
     Ok(())
 }

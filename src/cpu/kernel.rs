@@ -9,7 +9,7 @@ use super::contraction::Contraction;
 use super::error::Error;
 use super::expression::{Expression, ExpressionKind, GraphTensorId, axis, index, load};
 use super::graph::{Combiner, Compute, ExpressionGraph};
-use super::scalar::Scalar;
+use hb_runtime::Scalar;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kernel {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::array::ALIGNMENT;
+use hb_runtime::array::ALIGNMENT;
 
 /// A buffer and the steps between which it must keep its contents, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! [`interpret`] evaluates it point by point, and [`executable`] emits LLVM IR for static shapes, optimised for the host.
 //! See `docs/decisions/0010-cpu-backend.md`.
 
-mod array;
 mod contraction;
 mod convert;
 mod emit;
@@ -23,28 +22,26 @@ mod object;
 mod operators;
 mod prepare;
 mod range;
+mod region;
 mod routine;
-mod routines;
-mod scalar;
 mod scalar_formula;
 mod segment;
 mod target;
 mod team;
 mod work;
 
-pub use array::{Array, ArrayElement};
-pub use convert::ConversionError;
+pub use convert::{ConversionError, convert};
 pub use error::Error;
-pub use executable::{ArrayView, Executable, ExecutableOptions, Observe};
+pub use executable::{Executable, ExecutableOptions, Observe};
 pub use float::FloatExecutable;
 pub use graph::ExpressionGraph;
+pub(crate) use hb_runtime::routines::{Activation, ActivationKind, Cell, Direction, Recurrence};
+pub use hb_runtime::{Array, ArrayElement, ArrayError, ArrayView, Scalar};
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
 pub(crate) use operators::recurrence_of;
 pub use operators::{array_of, constant_of, fold, operation_graph};
-pub(crate) use routines::{Activation, ActivationKind, Cell, Direction, Recurrence};
-pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]
 pub(crate) use scalar_formula::{formula_of, formulas};

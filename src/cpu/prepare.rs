@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::array::{Array, byte_count};
 use super::contraction::Contraction;
 use super::error::Error;
 use super::expression::GraphTensorId;
@@ -11,8 +10,9 @@ use super::fuse::fuse;
 use super::graph::{Action, ExpressionGraph, RunCheck};
 use super::kernel::Kernel;
 use super::memory::{ScratchBuffer, plan};
-use super::routine::Routine;
+use super::routine::Callable;
 use super::target::CpuTarget;
+use hb_runtime::array::{Array, byte_count};
 
 /// Where a tensor's bytes are while a network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum TensorPlace {
 pub(crate) enum Code {
     /// The kernel with this number.
     Kernel(usize),
-    Routine(Arc<dyn Routine>),
+    Routine(Arc<dyn Callable>),
 }
 
 /// One action, with the places of its tensors.

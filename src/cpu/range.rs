@@ -5,7 +5,7 @@ use hb_dialects::ElementType;
 use super::error::Error;
 use super::expression::{Binary, Expression, ExpressionKind, Unary};
 use super::graph::ExpressionGraph;
-use super::scalar::Scalar;
+use hb_runtime::Scalar;
 
 /// The values an i64 expression can take, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

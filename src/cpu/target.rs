@@ -104,6 +104,11 @@ impl CpuTarget {
 
     /// Optimizes a module and assembles it into an object file.
     pub(crate) fn assemble(&self, module: &Module<'_>, effort: Effort) -> Result<Vec<u8>, Error> {
+        object_of(&self.optimize(module, effort)?, module)
+    }
+
+    /// Optimizes a module for a machine, which assembles it then.
+    pub(crate) fn optimize(&self, module: &Module<'_>, effort: Effort) -> Result<TargetMachine, Error> {
         let (passes, level) = match effort {
             Effort::Little => (LITTLE, OptimizationLevel::None),
             Effort::Tidy => (TIDY, OptimizationLevel::Default),
@@ -119,11 +124,14 @@ impl CpuTarget {
         options.set_loop_unrolling(true);
         options.set_loop_interleaving(true);
         module.run_passes(passes, &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
-        let buffer = machine
-            .write_to_memory_buffer(module, FileType::Object)
-            .map_err(|error| Error::llvm("assembling", error))?;
-        Ok(buffer.as_slice().to_vec())
+        Ok(machine)
     }
+}
+
+/// The object file of a module.
+pub(crate) fn object_of(machine: &TargetMachine, module: &Module<'_>) -> Result<Vec<u8>, Error> {
+    let buffer = machine.write_to_memory_buffer(module, FileType::Object);
+    Ok(buffer.map_err(|error| Error::llvm("assembling", error))?.as_slice().to_vec())
 }
 
 /// LLVM's targets, once per process.

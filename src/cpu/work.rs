@@ -153,8 +153,8 @@ mod tests {
 
     use super::super::expression::axis;
     use super::super::graph::{Combiner, Reduction};
-    use super::super::scalar::Scalar;
     use super::*;
+    use hb_runtime::Scalar;
 
     /// y = relu(x w), x of 4 x 8 and w of 8 x 16.
     fn product() -> ExpressionGraph {

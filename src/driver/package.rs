@@ -362,16 +362,7 @@ impl<'a> Package<'a> {
         let ir = mlir::bytecode(segment_module(self.context, operation, &name)?.as_operation())?;
         let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
         let object_section = match BoardObject::compile(operation, &name) {
-            Ok(board) => {
-                if !board.functions.is_empty() {
-                    tracing::warn!(
-                        "segment '{name}' calls functions of the board's runtime that this project does not have: {}; see \
-                         docs/decisions/0035-routines-and-regions.md",
-                        board.functions.join(", ")
-                    );
-                }
-                Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object))
-            }
+            Ok(board) => Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object)),
             Err(error) => {
                 tracing::warn!("segment '{name}' has no code for the board, so only the simulator runs it: {error}");
                 None

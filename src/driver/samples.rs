@@ -2,7 +2,7 @@
 
 use super::configuration::counted;
 use super::images::{self, ImageForm};
-use crate::cpu::Array;
+use crate::cpu::{Array, convert};
 use crate::quant::calibrate::CalibrationError;
 use crate::sim::npy;
 use hb_dialects::ElementType;
@@ -308,7 +308,7 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
         }
     };
     let (stored, name) = (array.element(), &input.name);
-    let array = array.convert(input.element).map_err(|error| failed(format!("it is {stored}: {error}")))?;
+    let array = convert(array, input.element).map_err(|error| failed(format!("it is {stored}: {error}")))?;
     if array.len() != input.shape.iter().product::<usize>() {
         return Err(failed(format!("its shape is {:?}, but input '{name}' takes {:?}", array.shape(), input.shape)));
     }

@@ -34,7 +34,6 @@ pub use scale::{
     accumulator_scale, affine_of_threshold, asymmetric_range, bias_scale, largest_integer, least_weight_scale,
     scale_of_threshold, threshold_of_affine,
 };
-pub(crate) use vector::functions as vector_functions;
 #[cfg(test)]
 pub(crate) use vector::tests::programs as vector_programs;
 pub use vector::{

@@ -4,7 +4,7 @@ use super::Observer;
 use super::groups::Sources;
 use super::masks::{MaskPlan, Masks};
 use super::moments::{MomentsPlan, TakenValues};
-use crate::cpu::{Array, Error, FloatExecutable};
+use crate::cpu::{Array, ArrayError, Error, FloatExecutable};
 use hb_dialects::ElementType;
 use hb_dialects::{
     ir::{self, IrError},
@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub enum CalibrationError {
     #[error(transparent)]
     Run(#[from] Error),
+    /// An array of a sample cannot be had.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
     #[error("sample {sample}: {reason}")]
     Sample { sample: String, reason: String },
     #[error("there are no calibration samples")]

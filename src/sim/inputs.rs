@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::executor::TensorSpecification;
 use super::npy::{self, NpyError};
-use crate::cpu::{Array, ConversionError};
+use crate::cpu::{Array, ConversionError, convert};
 use crate::files::file_names;
 use hb_dialects::ElementType;
 
@@ -217,7 +217,7 @@ fn load(specification: &TensorSpecification, path: &Path) -> Result<Array, Input
     }
     let found = array.element();
     let expected = specification.element_type;
-    array.convert(expected).map_err(|source| InputError::Type {
+    convert(array, expected).map_err(|source| InputError::Type {
         name: name(),
         path: path.to_owned(),
         found,

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::npy_header::{Header, parse_header};
-use crate::cpu::{Array, ConversionError};
+use crate::cpu::{Array, ArrayError, ConversionError, convert};
 use hb_dialects::ElementType;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 
@@ -47,7 +47,7 @@ pub enum NpyProblem {
     #[error("a bool is neither 0 nor 1")]
     Bool,
     #[error(transparent)]
-    Array(Box<crate::cpu::Error>),
+    Array(Box<ArrayError>),
 }
 
 /// Reads the array in the file at `path`.
@@ -164,7 +164,7 @@ fn read_header(reader: &mut dyn Read) -> Result<(Header, u64), NpyProblem> {
     Ok((parse_header(&text)?, before + length as u64))
 }
 
-fn array_error(error: crate::cpu::Error) -> NpyProblem {
+fn array_error(error: ArrayError) -> NpyProblem {
     NpyProblem::Array(Box::new(error))
 }
 
@@ -185,7 +185,7 @@ fn rows_first(columns: &Array) -> Result<Array, NpyProblem> {
 /// When there is not enough memory.
 pub fn storable(array: &Array) -> Result<Cow<'_, Array>, ConversionError> {
     match array.element() {
-        ElementType::BF16 => array.clone().convert(ElementType::F32).map(Cow::Owned),
+        ElementType::BF16 => convert(array.clone(), ElementType::F32).map(Cow::Owned),
         _ => Ok(Cow::Borrowed(array)),
     }
 }

@@ -221,7 +221,7 @@ fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
             let path = own.join("array.npy");
             fs::write(&path, bytes).unwrap();
             let array = npy::read(&path).map_err(text)?;
-            array.convert(hb_dialects::ElementType::F32).map(|_| ()).or(Ok(()))
+            hb::cpu::convert(array, hb_dialects::ElementType::F32).map(|_| ()).or(Ok(()))
         }
         Kind::Yaml => {
             let environment = Environment { marches: vec!["nash-e".into()], cores: 2 };

@@ -26,6 +26,7 @@ mod window;
 pub use bounds::{ResultSize, Source, has_unknown_sizes, says_sizes, size_sources};
 pub use control::{NO_TRIP_LIMIT, carried_count, has_faults, missing_shape, region_block, undecided_fault, yielded};
 pub use conv_transpose::TransposedWindow;
+pub use hb_runtime::routines::RecurrentSizes;
 pub use indexed::elements_axis;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
 pub use operations::{
@@ -33,7 +34,7 @@ pub use operations::{
     onnx_operators,
 };
 pub use rearrange::split_sizes;
-pub use recurrent::{RecurrentSizes, recurrent_directions, recurrent_sizes};
+pub use recurrent::{recurrent_directions, recurrent_sizes};
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;

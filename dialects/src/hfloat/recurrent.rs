@@ -1,25 +1,8 @@
 //! Recurrent layers.
 
-use super::{Op, attributes, operands::*};
+use super::{Op, RecurrentSizes, attributes, operands::*};
 use crate::{ElementType, ir::TensorType};
 use melior::ir::{OperationRef, operation::OperationLike};
-
-/// The sizes of a recurrent layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecurrentSizes {
-    /// Elements of a sequence.
-    pub steps: usize,
-    /// Sequences.
-    pub batch: usize,
-    /// Features of each element.
-    pub inputs: usize,
-    /// One, or two when it is bidirectional.
-    pub directions: usize,
-    /// Features of the state.
-    pub hidden: usize,
-    /// Rows of the weights for each of them.
-    pub gates: usize,
-}
 
 fn gates(operation: OperationRef<'_, '_>) -> usize {
     match Op::of(operation) {

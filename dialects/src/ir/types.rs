@@ -1,7 +1,7 @@
 //! Tensor types as plain data.
 
 use super::IrError;
-use crate::{ElementType, shim};
+use crate::{ElementType, MlirElementType, shim};
 use melior::{
     Context, ContextRef,
     ir::{Type, TypeLike, r#type::IntegerType},

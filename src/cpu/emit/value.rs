@@ -10,8 +10,8 @@ use super::super::error::Error;
 use super::super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary};
 use super::super::kernel::Affine;
 use super::super::range;
-use super::super::scalar::Scalar;
 use super::code::{Code, float, int};
+use hb_runtime::Scalar;
 
 /// What an expression's leaves stand for at one place in the code.
 pub(crate) struct Leaves<'b, 'ctx> {

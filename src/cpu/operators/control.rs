@@ -2,16 +2,17 @@
 
 use hb_dialects::hfloat::{self, region_block};
 use hb_dialects::ir::TensorType;
+use hb_runtime::routines::{Branch, Region, Repeat};
 
 use super::super::error::Error;
-use super::super::routines::{Branch, Region, Repeat};
+use super::super::region::{RegionGraph, region_of};
 use super::graph_of_block;
 use super::node::{OperatorNode, Results};
 
-fn region(node: &OperatorNode, index: usize) -> Result<Region, Error> {
+fn region(node: &OperatorNode, index: usize) -> Result<Region<RegionGraph>, Error> {
     let block = region_block(node.operation, index).map_err(|reason| node.invalid(reason))?;
     let (graph, values) = graph_of_block(block, &node.name, &[], None)?;
-    Ok(Region::new(graph, values))
+    Ok(region_of(graph, values))
 }
 
 fn bounded<'a>(types: impl Iterator<Item = &'a TensorType>) -> Vec<usize> {

@@ -5,9 +5,9 @@ use hb_dialects::hfloat::{TransposedWindow, attributes};
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, axis, constant};
-use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, wide};
 use super::window::{Groups, Products, surrounded};
+use hb_runtime::Scalar;
 use std::collections::BTreeMap;
 
 /// More convolutions than that have no form: each is a few steps of the graph.

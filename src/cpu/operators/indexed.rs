@@ -4,8 +4,8 @@ use hb_dialects::hfloat::{attributes, elements_axis};
 use melior::ir::OperationRef;
 
 use super::super::error::Error;
-use super::super::routines::{GatherNd, GridSample, Interpolation, Outside, Places, Reduction, Scatter};
 use super::node::{OperatorNode, Results};
+use hb_runtime::routines::{GatherNd, GridSample, Interpolation, Outside, Places, Reduction, Scatter};
 
 /// ONNX GatherND-13.
 pub(super) fn gather_nd(node: &mut OperatorNode) -> Results {

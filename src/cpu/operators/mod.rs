@@ -32,13 +32,13 @@ use hb_dialects::{ElementType, cpu, names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
-use super::array::Array;
 use super::error::Error;
 use super::expression::{Binary, Expression, GraphTensorId};
 use super::graph::{Action, ExpressionGraph};
-use super::routines::{BitCast, Cumulative, Det, Joined};
 use elementwise::binary;
 pub(super) use functions::formula;
+use hb_runtime::array::Array;
+use hb_runtime::routines::{BitCast, Det, Joined};
 use node::{OperatorNode, Results};
 pub(crate) use recurrent::recurrence_of;
 
@@ -130,8 +130,8 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::ArgMin => reduce::arg_min,
         StructuredOp::GlobalMaxPool => reduce::global_max_pool,
         StructuredOp::Resize => resize::resize,
-        StructuredOp::CumSum => |node| node.call(Cumulative::of(node.operation, Joined::Sum)?),
-        StructuredOp::CumProd => |node| node.call(Cumulative::of(node.operation, Joined::Product)?),
+        StructuredOp::CumSum => |node| reduce::cumulative(node, Joined::Sum),
+        StructuredOp::CumProd => |node| reduce::cumulative(node, Joined::Product),
         StructuredOp::Det => |node| node.call(Det),
         StructuredOp::TopK => select::top_k,
         StructuredOp::NonZero => select::non_zero,
@@ -287,7 +287,7 @@ fn check_result(
 /// The array of a constant. A quantized one is its stored integers.
 pub fn array_of(constant: &Constant<'_>) -> Result<Array, Error> {
     let (element, shape) = plain("", &constant.r#type)?;
-    Array::from_bytes(element, &shape, &constant.bytes)
+    Ok(Array::from_bytes(element, &shape, &constant.bytes)?)
 }
 
 /// The constant of an array.

@@ -7,12 +7,12 @@ use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::TensorType;
 use melior::ir::OperationRef;
 
-use super::super::array::Array;
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, axis, select};
 use super::super::graph::{Call, Combiner, Compute, ExpressionGraph, GraphTensor, Reduction};
-use super::super::routine::Routine;
-use super::super::scalar::Scalar;
+use super::super::routine::Callable;
+use hb_runtime::Scalar;
+use hb_runtime::array::Array;
 
 /// An operation with its surroundings.
 pub(crate) struct OperatorNode<'g, 'c, 'a> {
@@ -112,7 +112,7 @@ impl OperatorNode<'_, '_, '_> {
     }
 
     /// Lets a routine fill the results from the operands; see [`OperatorNode::call_on`].
-    pub(crate) fn call(&mut self, routine: impl Routine + 'static) -> Results {
+    pub(crate) fn call(&mut self, routine: impl Callable + 'static) -> Results {
         self.call_on(routine, self.operands.clone(), None)
     }
 
@@ -120,7 +120,7 @@ impl OperatorNode<'_, '_, '_> {
     /// those whose sizes are known only when running; it gives the results, then the sizes of such ones.
     pub(crate) fn call_on(
         &mut self,
-        routine: impl Routine + 'static,
+        routine: impl Callable + 'static,
         mut operands: Vec<GraphTensorId>,
         element: Option<ElementType>,
     ) -> Results {
@@ -147,7 +147,7 @@ impl OperatorNode<'_, '_, '_> {
 
     pub(crate) fn push_call(
         &mut self,
-        routine: impl Routine + 'static,
+        routine: impl Callable + 'static,
         operands: Vec<GraphTensorId>,
         results: Vec<GraphTensorId>,
     ) -> Result<(), Error> {

@@ -8,12 +8,12 @@ use hb_dialects::{hfloat, quant};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, ValueLike};
 
-use super::super::array::{Array, ArrayElement};
 use super::super::error::Error;
 use super::super::expression::{Expression, axis, index, select};
 use super::Definition;
 use super::node::{OperatorNode, Results};
 use crate::numerics::{self, Clamp, Destination, quantize_constant};
+use hb_runtime::array::{Array, ArrayElement};
 
 /// How the results of a cast are computed; none where the operation is none.
 pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {

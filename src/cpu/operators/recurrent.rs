@@ -8,8 +8,8 @@ use melior::ir::OperationRef;
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
-use super::super::routines::{Activation, Cell, Direction, Recurrence};
 use super::node::{OperatorNode, Results, axes};
+use hb_runtime::routines::{Activation, Cell, Direction, Recurrence};
 
 /// ONNX LSTM-22, GRU-22 and RNN-22. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
 pub(super) fn recurrent(node: &mut OperatorNode) -> Results {

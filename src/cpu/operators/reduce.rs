@@ -6,8 +6,9 @@ use hb_dialects::hfloat::{self, attributes};
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
-use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, wide};
+use hb_runtime::Scalar;
+use hb_runtime::routines::{Cumulative, Joined};
 
 pub(super) fn sum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x, |sum, _| sum)
@@ -177,4 +178,10 @@ pub(super) fn global_max_pool(node: &mut OperatorNode) -> Results {
     let finish = accumulator(body.element()).cast(node.result_element()?);
     node.reduce_into(output, &frame.over, Combiner::Maximum, body, finish)?;
     Ok(vec![output])
+}
+
+/// ONNX CumSum-14 and CumProd-26.
+pub(super) fn cumulative(node: &mut OperatorNode, joined: Joined) -> Results {
+    let (exclusive, reverse) = (attributes::exclusive(node.operation)?, attributes::reverse(node.operation)?);
+    node.call(Cumulative { joined, exclusive, reverse })
 }

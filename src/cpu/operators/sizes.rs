@@ -7,8 +7,8 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, axis};
 use super::super::graph::ExpressionGraph;
-use super::super::routines::{SameSizes, Size};
 use super::node::OperatorNode;
+use hb_runtime::routines::{SameSizes, Size};
 
 /// Appends the sizes of outputs to the outputs.
 pub(super) fn add_outputs(graph: &mut ExpressionGraph, node: &str) -> Result<(), Error> {

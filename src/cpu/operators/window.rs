@@ -2,12 +2,12 @@
 
 use hb_dialects::hfloat::{self, attributes};
 
-use super::super::array::Array;
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
-use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, initial, wide};
+use hb_runtime::Scalar;
+use hb_runtime::array::Array;
 
 /// One spatial dimension of a window operator.
 #[derive(Clone, Copy, Debug)]

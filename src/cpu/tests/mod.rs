@@ -394,7 +394,7 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
         .unwrap();
     assert_eq!(seen, [("x".into(), vec![1, 64, 4096]), ("e".into(), vec![1, 64, 4096]), ("y".into(), vec![1, 64])]);
     // What a run alters is what the readers see, there alone.
-    let mut ones = |name: &str, mut view: super::routine::ResultView<'_>| {
+    let mut ones = |name: &str, mut view: hb_runtime::ResultView<'_>| {
         if name == "e" {
             view.values::<f32>().unwrap().fill(1.0);
         }

@@ -3,7 +3,7 @@
 use crate::nash::isa::{BpuElement, Engine, FieldKind, Instruction, Operation, RowProgram, Wait};
 use crate::nash::isa_fields::Field;
 use hb_dialects::{
-    ElementType,
+    ElementType, MlirElementType,
     ir::{self, OperationAttributes, attribute},
     nash::{self, NumbersKind},
 };

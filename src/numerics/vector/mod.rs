@@ -3,7 +3,6 @@
 //! A program is a straight line of steps. Each gives a vector as long as the row: of elements that were loaded, of one number, of a function of
 //! vectors of earlier steps, or of what all elements of an earlier one are combined to. The last step is the result.
 
-pub(crate) mod functions;
 mod row;
 mod step;
 #[cfg(test)]
@@ -12,7 +11,7 @@ mod text;
 
 /// Polynomials that the CPU's functions share.
 pub mod coefficients {
-    pub use super::functions::{ERF, EXP, LOG_ERFC};
+    pub use hb_runtime::functions::{ERF, EXP, LOG_ERFC};
 }
 
 pub use row::{VECTOR_ACCUMULATORS, canonical, reduce, run_row};

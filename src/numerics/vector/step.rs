@@ -1,6 +1,6 @@
 //! The steps of a program, and which programs there are.
 
-use super::functions::{error_function, exponential, logarithm, maximum, minimum, power, tanh};
+use hb_runtime::functions::{error_function, exponential, logarithm, maximum, minimum, power, tanh};
 
 /// Steps of a program, at most.
 pub const MAX_VECTOR_STEPS: usize = 64;

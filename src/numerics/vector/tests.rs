@@ -1,7 +1,7 @@
 //! Errors of functions against `libm` in f64, orders of sums on paper, programs as text.
 
-use super::functions::{error_function, exponential, logarithm, maximum, minimum, power, tanh};
 use super::*;
+use hb_runtime::functions::{error_function, exponential, logarithm, maximum, minimum, power, tanh};
 use proptest::prelude::*;
 
 /// Finite numbers of both signs: each 9973rd bit pattern, and those beside powers of two.

@@ -1,21 +1,20 @@
 //! ONNX Loop: a region that runs again and again.
 
-use std::sync::Arc;
+use alloc::format;
+use alloc::vec::Vec;
 
-use super::super::array::{Array, copy_box};
-use super::super::error::Error;
-use super::super::executable::{ArrayView, ExecutableOptions};
-use super::super::graph::GraphTensor;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::super::work::Work;
-use super::region::{Given, Region, arrays, store};
+use super::region::{Body, Given, Region, arrays, store};
 use super::{clear, number, operand, result, write_sizes};
+use crate::array::{Array, ArrayError, ArrayView, ResultView, copy_box};
+use crate::{ElementType, Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operands: trip count, condition, the carried values, what the body reads besides, then the sizes of the values in
 /// `bounded_values`. Results: the carried values, the parts of all iterations, then the sizes of those in `bounded`.
-#[derive(Clone, Debug)]
-pub(crate) struct Repeat {
-    pub body: Region,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Repeat<B> {
+    /// What runs again and again.
+    pub body: Region<B>,
     /// How many values go from one iteration to the next.
     pub carried: usize,
     /// The values that the body takes whose sizes are known only when running.
@@ -24,7 +23,7 @@ pub(crate) struct Repeat {
     pub bounded: Vec<usize>,
 }
 
-impl Routine for Repeat {
+impl<B: Body> Routine for Repeat<B> {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         clear(results);
         let most = number::<i64>(operands, 0)?.unwrap_or(0);
@@ -65,29 +64,9 @@ impl Routine for Repeat {
         }
         Ok(())
     }
-
-    /// As often as its results have room for; once where it gives no parts.
-    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
-        let parts = results.iter().skip(self.carried).filter_map(|part| part.shape.first());
-        let trips = parts.max().map_or(1, |&trips| trips as u64);
-        self.body.work().times(trips).and(Work::of_elements(operands.iter().chain(results).copied()))
-    }
-
-    fn board_code(&self) -> BoardCode {
-        BoardCode::Absent("branches and loops have no code for the board yet")
-    }
-
-    fn compiled(&self, options: &ExecutableOptions) -> Result<Option<Arc<dyn Routine>>, Error> {
-        Ok(Some(Arc::new(Repeat { body: self.body.compiled(options)?, ..self.clone() })))
-    }
-
-    /// Nobody knows how long a loop takes before it ends.
-    fn may_fold(&self) -> bool {
-        false
-    }
 }
 
-impl Repeat {
+impl<B> Repeat<B> {
     /// Where the sizes of a value stand among the values.
     fn size_position(&self, index: usize, values: usize) -> Option<usize> {
         let position = self.bounded_values.iter().position(|bounded| *bounded == index)?;
@@ -119,8 +98,8 @@ impl Repeat {
     }
 }
 
-fn one_bool(value: bool) -> Result<Array, Error> {
-    Array::from_bytes(hb_dialects::ElementType::Bool, &[], &[u8::from(value)])
+fn one_bool(value: bool) -> Result<Array, ArrayError> {
+    Array::from_bytes(ElementType::Bool, &[], &[u8::from(value)])
 }
 
 /// The part of one iteration into its row of the result.

@@ -1,14 +1,20 @@
 //! ONNX NonMaxSuppression-11.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
+
 use super::{actual_sizes, clear, number, operand, result, values, write_sizes};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operands: boxes `[batches, n, 4]`, scores `[batches, classes, n]`, the number of boxes per class, the threshold of the overlap,
 /// the threshold of scores or an empty tensor, then the sizes of those in `bounded`. Results: batch, class and box of each selected box, and
 /// the sizes.
-#[derive(Clone, Debug)]
-pub(crate) struct NonMaxSuppression {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NonMaxSuppression {
+    /// Whether a box is its centre and size, not two corners.
     pub center_point_box: bool,
     /// The operands whose sizes are known only when running.
     pub bounded: Vec<usize>,
@@ -58,12 +64,6 @@ impl Routine for NonMaxSuppression {
             }
         }
         write_sizes(results, 1, &[selected, 3])
-    }
-
-    fn board_code(&self) -> BoardCode {
-        let bounded = self.bounded.iter().map(|operand| *operand as i64);
-        let parameters = std::iter::once(i64::from(self.center_point_box)).chain(bounded).collect();
-        BoardCode::Function { symbol: "hb_non_max_suppression", parameters }
     }
 }
 

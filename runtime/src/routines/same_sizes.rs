@@ -1,12 +1,17 @@
 //! Sizes that follow from those of operands.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::format;
+use alloc::vec::Vec;
+
 use super::{operand, result, values};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// What a size is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Size {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Size {
+    /// This.
     Known(i64),
     /// What stands at each of these places, as (operand, position): the operands must agree.
     Same(Vec<(usize, usize)>),
@@ -15,8 +20,8 @@ pub(crate) enum Size {
 }
 
 /// Operands: sizes of some tensors. Result: sizes of another.
-#[derive(Clone, Debug)]
-pub(crate) struct SameSizes {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SameSizes {
     /// One for each number of the result.
     pub sizes: Vec<Size>,
 }
@@ -49,19 +54,5 @@ impl Routine for SameSizes {
             }
         }
         operand(operands, 0).map(|_| ())
-    }
-
-    fn board_code(&self) -> BoardCode {
-        // How many places a size has, then the places; 0 places, then the size that is known; as a negative number, how many places are
-        // added, then the places and how many more there are.
-        let numbers = |places: &[(usize, usize)]| {
-            places.iter().flat_map(|(operand, position)| [*operand as i64, *position as i64]).collect::<Vec<i64>>()
-        };
-        let parameters = self.sizes.iter().flat_map(|size| match size {
-            Size::Known(known) => vec![0, *known],
-            Size::Same(places) => [vec![places.len() as i64], numbers(places)].concat(),
-            Size::Sum(places, more) => [vec![-(places.len() as i64)], numbers(places), vec![*more]].concat(),
-        });
-        BoardCode::Function { symbol: "hb_same_sizes", parameters: parameters.collect() }
     }
 }

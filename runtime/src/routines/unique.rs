@@ -1,16 +1,21 @@
 //! ONNX Unique-11.
 
-use std::cmp::Ordering;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::super::scalar::Scalar;
+use core::cmp::Ordering;
+use serde::{Deserialize, Serialize};
+
 use super::{clear, operand, result, scalars, split_at_axis, write_sizes};
+use crate::array::{ArrayView, ResultView};
+use crate::scalar::Scalar;
+use crate::{Fault, Routine};
 
 /// Operand: the input. Results: the slices along the axis that there are, where each first occurs, for each slice its place among them,
 /// how often each occurs; then the sizes of the first, the second and the last of them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Unique {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Unique {
+    /// The dimension that slices are cut along.
     pub axis: usize,
     /// Whether slices are in order, not as they first occur.
     pub sorted: bool,
@@ -72,10 +77,6 @@ impl Routine for Unique {
         write_sizes(results, 4, &sizes)?;
         write_sizes(results, 5, &[groups.len()])?;
         write_sizes(results, 6, &[groups.len()])
-    }
-
-    fn board_code(&self) -> BoardCode {
-        BoardCode::Function { symbol: "hb_unique", parameters: vec![self.axis as i64, i64::from(self.sorted)] }
     }
 }
 

@@ -1,21 +1,30 @@
 //! The functions that ONNX names for recurrent layers.
 
-use super::super::array::ArrayElement;
-use crate::numerics::vector_functions;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::array::ArrayElement;
+use crate::functions;
+use serde::{Deserialize, Serialize};
 
 /// An activation with its constants.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Activation {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activation {
+    /// The function.
     pub kind: Kind,
+    /// Its first constant, 0 where it has none.
     pub alpha: f64,
+    /// Its second constant, 0 where it has none.
     pub beta: f64,
 }
 
 macro_rules! activations {
     ($($kind:ident $name:literal $alpha:expr, $beta:expr, |$x:ident, $a:ident, $b:ident| $value:expr;)*) => {
         /// The functions that ONNX names for recurrent layers.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Kind {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "they are named as in ONNX")]
+        pub enum Kind {
             $($kind),*
         }
 
@@ -29,7 +38,7 @@ macro_rules! activations {
 
         impl Activation {
             /// The function of each value, in its place.
-            pub(crate) fn apply<T: Real>(self, values: &mut [T]) {
+            pub(super) fn apply<T: Real>(self, values: &mut [T]) {
                 let (alpha, beta) = (T::from_f64(self.alpha), T::from_f64(self.beta));
                 // A loop for each function, which becomes vectors.
                 match self.kind {
@@ -68,7 +77,7 @@ impl Activation {
     ///
     /// # Errors
     /// When a name is not known, or a constant without a default is missing.
-    pub(crate) fn named(names: &[String], alphas: &[f64], betas: &[f64]) -> Result<Vec<Activation>, String> {
+    pub fn named(names: &[String], alphas: &[f64], betas: &[f64]) -> Result<Vec<Activation>, String> {
         let (mut alphas, mut betas) = (alphas.iter(), betas.iter());
         let mut take = |name: &str, default: Option<Default>, first: bool| {
             let Some(default) = default else { return Ok(0.0) };
@@ -88,13 +97,13 @@ impl Activation {
 }
 
 /// What the recurrence computes with.
-pub(crate) trait Real:
+pub(super) trait Real:
     ArrayElement
     + PartialOrd
-    + std::ops::Add<Output = Self>
-    + std::ops::Sub<Output = Self>
-    + std::ops::Mul<Output = Self>
-    + std::ops::Div<Output = Self>
+    + core::ops::Add<Output = Self>
+    + core::ops::Sub<Output = Self>
+    + core::ops::Mul<Output = Self>
+    + core::ops::Div<Output = Self>
 {
     const ZERO: Self;
     const ONE: Self;
@@ -118,7 +127,7 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $exp:path, $tanh:path) => {
+    ($type:ty, $exp:path, $tanh:path, $log_1p:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -137,11 +146,11 @@ macro_rules! real {
                 <$type>::abs(self)
             }
             fn softplus(self) -> Self {
-                self.max(0.0) + (-self.abs()).exp().ln_1p()
+                self.max(0.0) + $log_1p(Real::exp(-self.abs()))
             }
         }
     };
 }
 // Those of f32 have no branches.
-real!(f32, vector_functions::exponential, vector_functions::tanh);
-real!(f64, f64::exp, f64::tanh);
+real!(f32, functions::exponential, functions::tanh, libm::log1pf);
+real!(f64, libm::exp, libm::tanh, libm::log1p);

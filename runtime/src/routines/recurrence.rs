@@ -1,21 +1,27 @@
 //! ONNX LSTM-22, GRU-22 and RNN-22: the recurrence. The products of the inputs are a matrix product before it.
 
-use super::super::executable::ArrayView;
-use super::super::graph::GraphTensor;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::super::work::Work;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::activation::{Activation, Real};
 use super::{clear, operand, result, values};
-use hb_dialects::{ElementType, hfloat::RecurrentSizes};
+use crate::array::{ArrayView, ResultView};
+use crate::{ElementType, Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operands: products of the inputs with their biases `[directions, steps, batch, gates * hidden]`, recurrence turned to
 /// `[directions, hidden, gates * hidden]`, and, empty where absent: sequence lengths, initial hidden state; of an LSTM the initial cell
 /// state and peepholes; of a GRU that is linear before its reset the biases.
 /// Results: all hidden states, the last hidden state, of an LSTM the last cell state.
-#[derive(Clone, Debug)]
-pub(crate) struct Recurrence {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Recurrence {
+    /// What a step computes.
     pub cell: Cell,
+    /// The sizes of the layer.
     pub sizes: RecurrentSizes,
+    /// One, or two when it is bidirectional.
     pub directions: Vec<Direction>,
     /// Arguments of the gates' and the cell input's activations lie within this distance of 0; that of the cell's does not, as in
     /// onnxruntime.
@@ -24,23 +30,43 @@ pub(crate) struct Recurrence {
     pub batch_first: bool,
 }
 
+/// The sizes of a recurrent layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecurrentSizes {
+    /// Elements of a sequence.
+    pub steps: usize,
+    /// Sequences.
+    pub batch: usize,
+    /// Features of each element.
+    pub inputs: usize,
+    /// One, or two when it is bidirectional.
+    pub directions: usize,
+    /// Features of the state.
+    pub hidden: usize,
+    /// Rows of the weights for each of them.
+    pub gates: usize,
+}
+
 /// What a step computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cell {
+    /// Long short-term memory.
     Lstm {
         /// The forget gate is 1 minus the input gate.
         input_forget: bool,
     },
+    /// A gated recurrent unit.
     Gru {
         /// The reset gate is applied behind the product with the recurrence.
         linear_before_reset: bool,
     },
+    /// An activation of the sum.
     Rnn,
 }
 
 impl Cell {
     /// The functions of one direction.
-    pub(crate) fn default_activations(self) -> &'static [&'static str] {
+    pub fn default_activations(self) -> &'static [&'static str] {
         match self {
             Cell::Lstm { .. } => &["Sigmoid", "Tanh", "Tanh"],
             Cell::Gru { .. } => &["Sigmoid", "Tanh"],
@@ -49,8 +75,10 @@ impl Cell {
     }
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Direction {
+/// One direction of a layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Direction {
+    /// Whether it begins at the end.
     pub reverse: bool,
     /// Of the gates, of what becomes the state, and of an LSTM of its cell.
     pub activations: Vec<Activation>,
@@ -58,14 +86,9 @@ pub(crate) struct Direction {
 
 impl Routine for Recurrence {
     /// A matrix product of the state for each step, and the functions of the gates.
-    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
-        let elements =
-            |index: usize| operands.get(index).map_or(0, |tensor| tensor.shape.iter().product::<usize>() as u64);
-        let hidden = self.sizes.hidden as u64;
-        let gates = elements(0);
-        let products =
-            Work { operations: gates.saturating_mul(2).saturating_mul(hidden), functions: gates, ..Work::default() };
-        products.and(Work::of_elements(operands.iter().chain(results).copied()))
+    fn arithmetic(&self, operands: &[&[usize]]) -> [u64; 2] {
+        let gates = operands.first().map_or(0, |shape| shape.iter().product::<usize>() as u64);
+        [gates.saturating_mul(2).saturating_mul(self.sizes.hidden as u64), gates]
     }
 
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
@@ -74,26 +97,6 @@ impl Routine for Recurrence {
             ElementType::F64 => self.directions_of::<f64>(operands, results),
             _ => self.directions_of::<f32>(operands, results),
         }
-    }
-
-    fn board_code(&self) -> BoardCode {
-        let (symbol, flag) = match self.cell {
-            Cell::Lstm { input_forget } => ("hb_lstm", input_forget),
-            Cell::Gru { linear_before_reset } => ("hb_gru", linear_before_reset),
-            Cell::Rnn => ("hb_rnn", false),
-        };
-        let flags = [self.batch_first, flag, self.clip.is_some()];
-        let mut parameters: Vec<i64> = flags.map(i64::from).to_vec();
-        let bits = |value: f64| value.to_bits() as i64;
-        parameters.push(bits(self.clip.unwrap_or(0.0)));
-        for direction in &self.directions {
-            parameters.push(i64::from(direction.reverse));
-            let constants = direction.activations.iter();
-            parameters.extend(
-                constants.flat_map(|function| [function.kind as i64, bits(function.alpha), bits(function.beta)]),
-            );
-        }
-        BoardCode::Function { symbol, parameters }
     }
 }
 
@@ -287,7 +290,7 @@ impl<T: Real> Columns<'_, T> {
     /// Adds the product of a row and the matrix: `sums[j] += Σ row[i] * matrix[i, first + j]`. Each product and each sum is rounded, so that
     /// vectors of any length give the same bits.
     fn add_products(self, row: &[T], sums: &mut [T]) {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(feature = "board")))]
         {
             #[target_feature(enable = "avx2")]
             fn avx2<T: Real>(columns: Columns<'_, T>, row: &[T], sums: &mut [T]) {

@@ -1,25 +1,29 @@
 //! ONNX CumSum-14 and CumProd-26.
 
-use half::{bf16, f16};
-use hb_dialects::hfloat::{attributes, normalize_axis};
-use hb_dialects::ir::IrError;
-use melior::ir::OperationRef;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec;
 
-use super::super::array::ArrayElement;
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::{for_number, number, operand, result, split_at_axis, values};
+use half::{bf16, f16};
+use serde::{Deserialize, Serialize};
+
+use super::{for_number, number, operand, place, result, split_at_axis, values};
+use crate::array::{ArrayElement, ArrayView, ResultView};
+use crate::{Fault, Routine};
 
 /// What elements become together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Joined {
+    /// Their sum.
     Sum,
+    /// Their product.
     Product,
 }
 
 /// Operands: the input, and the axis. Result: the sums or products.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cumulative {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Cumulative {
+    /// What elements become together.
     pub joined: Joined,
     /// Whether an element is not in its own sum.
     pub exclusive: bool,
@@ -27,33 +31,10 @@ pub(crate) struct Cumulative {
     pub reverse: bool,
 }
 
-impl Cumulative {
-    /// As the attributes of the operation say.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn of(operation: OperationRef<'_, '_>, joined: Joined) -> Result<Cumulative, IrError> {
-        Ok(Cumulative {
-            joined,
-            exclusive: attributes::exclusive(operation)?,
-            reverse: attributes::reverse(operation)?,
-        })
-    }
-}
-
 impl Routine for Cumulative {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         let element = operand(operands, 0)?.element;
         for_number!(element, run(self, operands, results))
-    }
-
-    fn board_code(&self) -> BoardCode {
-        let parameters = vec![i64::from(self.exclusive), i64::from(self.reverse)];
-        let symbol = match self.joined {
-            Joined::Sum => "hb_cum_sum",
-            Joined::Product => "hb_cum_prod",
-        };
-        BoardCode::Function { symbol, parameters }
     }
 }
 
@@ -135,9 +116,9 @@ fn run<T: Cumulated>(
 /// The dimension that the second operand names.
 fn axis(operands: &[ArrayView<'_>], rank: usize) -> Result<usize, Fault> {
     let axis = match operand(operands, 1)?.element {
-        hb_dialects::ElementType::I32 => number::<i32>(operands, 1)?.map(i64::from),
+        crate::ElementType::I32 => number::<i32>(operands, 1)?.map(i64::from),
         _ => number::<i64>(operands, 1)?,
     };
     let axis = axis.ok_or_else(|| Fault::Reason("has an empty axis".to_owned()))?;
-    normalize_axis(axis, rank).map_err(Fault::Reason)
+    place(axis, rank).map_err(|_| Fault::Reason(format!("has the axis {axis}; its input has {rank} dimensions")))
 }

@@ -1,9 +1,9 @@
 //! One number on the host: how constants are held, and what the interpreter computes with.
 
-use std::hash::{Hash, Hasher};
+use core::hash::{Hash, Hasher};
 
+use crate::ElementType;
 use half::{bf16, f16};
-use hb_dialects::ElementType;
 
 /// One value, in the widest type of its kind. Which element it stands for is known where it is used.
 #[derive(Clone, Copy, Debug)]
@@ -45,15 +45,18 @@ impl Scalar {
     pub fn as_f64(self) -> f64 {
         match self {
             Scalar::Float(value) => value,
-            Scalar::Integer(value) => value as f64,
+            Scalar::Integer(value) => {
+                let (high, scale) = leading_bits(value);
+                signed(value, high as f64) * f64::from_bits(u64::from(scale + 1023) << 52)
+            }
             Scalar::Boolean(value) => f64::from(u8::from(value)),
         }
     }
 
     /// Truncates towards zero; NaN is 0.
-    pub(crate) fn as_integer(self) -> i128 {
+    pub fn as_integer(self) -> i128 {
         match self {
-            Scalar::Float(value) => value as i128,
+            Scalar::Float(value) => truncated(value),
             Scalar::Integer(value) => value,
             Scalar::Boolean(value) => i128::from(value),
         }
@@ -76,7 +79,10 @@ impl Scalar {
     /// Straight from an integer: going through f64 would round twice.
     fn as_f32(self) -> f32 {
         match self {
-            Scalar::Integer(value) => value as f32,
+            Scalar::Integer(value) => {
+                let (high, scale) = leading_bits(value);
+                signed(value, high as f32) * f32::from_bits((scale + 127) << 23)
+            }
             other => other.as_f64() as f32,
         }
     }
@@ -100,7 +106,8 @@ impl Scalar {
         }
     }
 
-    pub(crate) fn read(element: ElementType, bytes: &[u8]) -> Option<Scalar> {
+    /// The element that these bytes are; `None` when they are too few or too many.
+    pub fn read(element: ElementType, bytes: &[u8]) -> Option<Scalar> {
         Some(match element {
             ElementType::F32 => Scalar::Float(f32::from_le_bytes(bytes.try_into().ok()?).into()),
             ElementType::F64 => Scalar::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
@@ -119,7 +126,7 @@ impl Scalar {
     }
 
     /// Writes the value, already cast to `element`.
-    pub(crate) fn write(self, element: ElementType, bytes: &mut [u8]) {
+    pub fn write(self, element: ElementType, bytes: &mut [u8]) {
         let put = |bytes: &mut [u8], from: &[u8]| bytes.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         match element {
             ElementType::F32 => put(bytes, &self.as_f32().to_le_bytes()),
@@ -128,6 +135,38 @@ impl Scalar {
             ElementType::BF16 => put(bytes, &bf16::from_f32(self.as_f32()).to_le_bytes()),
             _ => put(bytes, &self.as_integer().to_le_bytes()),
         }
+    }
+}
+
+// Conversions of 128 bits are functions of a library that an object for the board has not: these are instructions of 64.
+
+/// The magnitude's first 64 bits, the last of them set where bits behind it are, and the power of two that they count: a float of fewer bits
+/// rounds them as it rounds the number.
+fn leading_bits(value: i128) -> (u64, u32) {
+    let magnitude = value.unsigned_abs();
+    let scale = 64u32.saturating_sub(magnitude.leading_zeros());
+    let lost = magnitude & ((1 << scale) - 1) != 0;
+    ((magnitude >> scale) as u64 | u64::from(lost), scale)
+}
+
+fn signed<T: core::ops::Neg<Output = T>>(value: i128, magnitude: T) -> T {
+    if value < 0 { -magnitude } else { magnitude }
+}
+
+/// Towards zero, saturated; NaN is 0.
+fn truncated(value: f64) -> i128 {
+    const FRACTION: u64 = (1 << 52) - 1;
+    // 2^63.
+    if value.is_nan() || value.abs() < 9_223_372_036_854_775_808.0 {
+        return (value as i64).into();
+    }
+    let bits = value.to_bits();
+    let places = (bits >> 52 & 0x7ff) as u32 - 1075;
+    let magnitude = i128::from(bits & FRACTION | (FRACTION + 1)).checked_shl(places).filter(|_| places < 75);
+    match magnitude {
+        Some(magnitude) => signed(value as i64 as i128, magnitude),
+        None if value < 0.0 => i128::MIN,
+        None => i128::MAX,
     }
 }
 
@@ -159,5 +198,23 @@ mod tests {
         assert_eq!(Scalar::Integer(2049).cast(ElementType::F16), Scalar::Float(2048.0));
         // 16777217 = 2^24 + 1 lies halfway between two f32 values.
         assert_eq!(Scalar::Integer(16_777_217).cast(ElementType::F32), Scalar::Float(16_777_216.0));
+    }
+
+    /// As the conversions of the language, which are exact.
+    #[test]
+    fn conversions_of_128_bits() {
+        let powers = (0..127).map(|bits| 1i128 << bits);
+        let near = powers.flat_map(|power| [power, power - 1, power + 1, power + (power >> 24), power + (power >> 53)]);
+        let odd = near.flat_map(|value| [value, -value, value | 1, value ^ (value >> 25), value.wrapping_mul(3)]);
+        for value in odd.chain([0, i128::MAX, i128::MIN]) {
+            assert_eq!(Scalar::Integer(value).as_f64().to_bits(), (value as f64).to_bits(), "{value}");
+            assert_eq!(Scalar::Integer(value).as_f32().to_bits(), (value as f32).to_bits(), "{value}");
+            for float in [value as f64, value as f64 / 3.0, value as f64 * 1e9, value as f64 / 1e30] {
+                assert_eq!(Scalar::Float(float).as_integer(), float as i128, "{float}");
+            }
+        }
+        for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MAX, f64::MIN] {
+            assert_eq!(Scalar::Float(float).as_integer(), float as i128, "{float}");
+        }
     }
 }

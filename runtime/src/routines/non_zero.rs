@@ -1,13 +1,14 @@
 //! ONNX NonZero-13.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::super::scalar::Scalar;
 use super::{clear, operand, result, write_sizes};
+use crate::array::{ArrayView, ResultView};
+use crate::scalar::Scalar;
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operand: the input. Results: the positions, one column each with room for all elements, and the sizes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NonZero;
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NonZero;
 
 impl Routine for NonZero {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
@@ -31,9 +32,5 @@ impl Routine for NonZero {
             found += 1;
         }
         write_sizes(results, 1, &[rank, found])
-    }
-
-    fn board_code(&self) -> BoardCode {
-        BoardCode::Function { symbol: "hb_non_zero", parameters: Vec::new() }
     }
 }

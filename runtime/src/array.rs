@@ -1,34 +1,64 @@
-use hb_dialects::ElementType;
+//! Tensor values in memory.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Dimension, IxDyn, Slice};
+use thiserror::Error;
 
-use super::error::Error;
-use super::scalar::Scalar;
+use crate::scalar::Scalar;
+use crate::{ElementType, Fault};
 
-/// A cache line; also the alignment every tensor has in memory, so that vector loads never straddle lines needlessly.
+/// Why there is no array.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
+pub enum ArrayError {
+    /// A tensor would need more bytes than this machine can address or has.
+    #[error("tensor '{tensor}' of shape {shape:?} is too large: {reason}")]
+    TooLarge { tensor: String, shape: Vec<usize>, reason: String },
+    /// Bytes that are not those of the element type and shape.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl ArrayError {
+    /// The same with the name of the tensor, where the error does not know it.
+    pub fn of_tensor(self, name: &str) -> ArrayError {
+        match self {
+            ArrayError::TooLarge { tensor, shape, reason } if tensor.is_empty() => {
+                ArrayError::TooLarge { tensor: name.to_string(), shape, reason }
+            }
+            other => other,
+        }
+    }
+}
+
+/// A cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 struct Line([u8; 64]);
 
-pub(crate) const ALIGNMENT: usize = 64;
+/// The alignment of every tensor in memory, that of a cache line: vector loads never straddle lines needlessly.
+pub const ALIGNMENT: usize = 64;
 
 /// Zeroed bytes aligned to a cache line.
 #[derive(Clone)]
-pub(crate) struct AlignedBytes {
+pub struct AlignedBytes {
     lines: Vec<Line>,
     length: usize,
 }
 
 impl AlignedBytes {
     /// `None` when there is not that much memory: sizes come from files, and a huge one must not abort the process.
-    pub(crate) fn zeroed(length: usize) -> Option<AlignedBytes> {
+    pub fn zeroed(length: usize) -> Option<AlignedBytes> {
         let count = length.div_ceil(64);
         if count == 0 {
             return Some(AlignedBytes { lines: Vec::new(), length });
         }
-        let layout = std::alloc::Layout::array::<Line>(count).ok()?;
+        let layout = alloc::alloc::Layout::array::<Line>(count).ok()?;
         // SAFETY: the layout is not empty; on success it is `count` lines, all zero, of the allocator that `Vec` uses.
         let lines = unsafe {
-            let start = std::alloc::alloc_zeroed(layout).cast::<Line>();
+            let start = alloc::alloc::alloc_zeroed(layout).cast::<Line>();
             if start.is_null() {
                 return None;
             }
@@ -48,27 +78,31 @@ impl AlignedBytes {
             if let Some(last) = count.checked_sub(1) {
                 start.add(last).write(Line([0; 64]));
             }
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len());
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len());
             lines.set_len(count);
         }
         Some(AlignedBytes { lines, length: bytes.len() })
     }
 
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
         // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+        unsafe { core::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+    /// The bytes, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: as above, and the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+        unsafe { core::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
     }
 
-    pub(crate) fn as_ptr(&self) -> *const u8 {
+    /// Where they are.
+    pub fn as_ptr(&self) -> *const u8 {
         self.lines.as_ptr().cast()
     }
 
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+    /// Where they are, to be written.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.lines.as_mut_ptr().cast()
     }
 }
@@ -98,11 +132,11 @@ array_element!(f32 => F32, f64 => F64, half::f16 => F16, half::bf16 => BF16, i64
 const LARGEST_TENSOR: usize = 1 << 36;
 
 /// The number of bytes of a tensor, or an error when those are too many.
-pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> Result<usize, Error> {
+pub fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> Result<usize, ArrayError> {
     let count = shape.iter().try_fold(element.bytes(), |bytes, &extent| bytes.checked_mul(extent));
     match count {
         Some(count) if count <= LARGEST_TENSOR => Ok(count),
-        _ => Err(Error::TooLarge {
+        _ => Err(ArrayError::TooLarge {
             tensor: name.to_string(),
             shape: shape.to_vec(),
             reason: "it has more than 64 GiB".to_string(),
@@ -112,35 +146,41 @@ pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> R
 
 impl Array {
     /// A tensor of zeros.
-    pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, Error> {
+    pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, ArrayError> {
         let count = byte_count("", element, shape)?;
         Array::of(element, shape, count, AlignedBytes::zeroed(count))
     }
 
     /// `bytes` are `count` bytes, or none where memory has no room for them.
-    fn of(element: ElementType, shape: &[usize], count: usize, bytes: Option<AlignedBytes>) -> Result<Array, Error> {
-        let bytes = bytes.ok_or_else(|| Error::TooLarge {
+    fn of(
+        element: ElementType,
+        shape: &[usize],
+        count: usize,
+        bytes: Option<AlignedBytes>,
+    ) -> Result<Array, ArrayError> {
+        let bytes = bytes.ok_or_else(|| ArrayError::TooLarge {
             tensor: String::new(),
             shape: shape.to_vec(),
-            reason: format!("there are no {count} bytes of memory"),
+            reason: alloc::format!("there are no {count} bytes of memory"),
         })?;
         Ok(Array { element, shape: shape.to_vec(), bytes })
     }
 
     /// A tensor from its little-endian bytes in row-major order.
-    pub fn from_bytes(element: ElementType, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
+    pub fn from_bytes(element: ElementType, shape: &[usize], bytes: &[u8]) -> Result<Array, ArrayError> {
         let expected = byte_count("", element, shape)?;
         if expected != bytes.len() {
-            let reason = format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
-            return Err(Error::Input { name: String::new(), reason });
+            let reason = alloc::format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
+            return Err(ArrayError::Mismatch(reason));
         }
         Array::of(element, shape, expected, AlignedBytes::copied(bytes))
     }
 
     /// A tensor from its values in row-major order.
-    pub fn from_values<T: ArrayElement>(shape: &[usize], values: &[T]) -> Result<Array, Error> {
+    pub fn from_values<T: ArrayElement>(shape: &[usize], values: &[T]) -> Result<Array, ArrayError> {
         // SAFETY: every `ArrayElement` is a plain number without padding.
-        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), std::mem::size_of_val(values)) };
+        let bytes =
+            unsafe { core::slice::from_raw_parts(values.as_ptr().cast::<u8>(), core::mem::size_of_val(values)) };
         Array::from_bytes(T::ELEMENT, shape, bytes)
     }
 
@@ -175,7 +215,7 @@ impl Array {
     }
 
     /// The shape, and the bytes to write.
-    pub(crate) fn parts_mut(&mut self) -> (&[usize], &mut [u8]) {
+    pub fn parts_mut(&mut self) -> (&[usize], &mut [u8]) {
         (&self.shape, self.bytes.as_mut_slice())
     }
 
@@ -183,7 +223,7 @@ impl Array {
     pub fn values<T: ArrayElement>(&self) -> Option<&[T]> {
         // SAFETY: the bytes are initialised, aligned to 64, and every bit pattern is a valid number.
         (T::ELEMENT == self.element)
-            .then(|| unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len()) })
+            .then(|| unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len()) })
     }
 
     /// The values, or `None` when the array holds another element type.
@@ -191,7 +231,7 @@ impl Array {
         let length = self.len();
         // SAFETY: as above, and the borrow is unique.
         (T::ELEMENT == self.element)
-            .then(|| unsafe { std::slice::from_raw_parts_mut(self.bytes.as_mut_ptr().cast(), length) })
+            .then(|| unsafe { core::slice::from_raw_parts_mut(self.bytes.as_mut_ptr().cast(), length) })
     }
 
     /// The values by their indices, or `None` when the array holds another element type.
@@ -200,17 +240,17 @@ impl Array {
     }
 
     /// The same elements under another shape; the number of elements must agree.
-    pub fn reshaped(mut self, shape: &[usize]) -> Result<Array, Error> {
+    pub fn reshaped(mut self, shape: &[usize]) -> Result<Array, ArrayError> {
         if byte_count("", self.element, shape)? != self.bytes.length {
-            let reason = format!("shape {:?} cannot be read as {shape:?}", self.shape);
-            return Err(Error::Input { name: String::new(), reason });
+            let reason = alloc::format!("shape {:?} cannot be read as {shape:?}", self.shape);
+            return Err(ArrayError::Mismatch(reason));
         }
         self.shape = shape.to_vec();
         Ok(self)
     }
 
     /// The elements below `sizes`; sizes beyond the shape are those of the shape.
-    pub fn cropped(&self, sizes: &[usize]) -> Result<Array, Error> {
+    pub fn cropped(&self, sizes: &[usize]) -> Result<Array, ArrayError> {
         let sizes: Vec<usize> = self.shape.iter().zip(sizes).map(|(shape, size)| *shape.min(size)).collect();
         if sizes == self.shape {
             return Ok(self.clone());
@@ -250,25 +290,87 @@ impl Array {
             .collect()
     }
 
-    pub(crate) fn set(&mut self, position: usize, value: Scalar) {
+    /// Writes the element at a row-major position, already cast to the element type.
+    pub fn set(&mut self, position: usize, value: Scalar) {
         let (element, size) = (self.element, self.element.bytes());
         if let Some(bytes) = self.bytes.as_mut_slice().chunks_exact_mut(size).nth(position) {
             value.write(element, bytes);
         }
     }
 
-    pub(crate) fn as_ptr(&self) -> *const u8 {
+    /// Where the elements are.
+    pub fn as_ptr(&self) -> *const u8 {
         self.bytes.as_ptr()
     }
 
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+    /// Where the elements are, to be written.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.bytes.as_mut_ptr()
+    }
+}
+
+/// A tensor's value, borrowed from a running network.
+#[derive(Clone, Copy, Debug)]
+pub struct ArrayView<'a> {
+    /// How each element is stored.
+    pub element: ElementType,
+    /// Sizes, outermost first.
+    pub shape: &'a [usize],
+    /// The elements in row-major order.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> ArrayView<'a> {
+    /// The values, or `None` when the tensor holds another element type.
+    pub fn values<T: ArrayElement>(&self) -> Option<&'a [T]> {
+        // SAFETY: every bit pattern is a valid number; `align_to` takes care of the alignment.
+        let (before, values, after) = unsafe { self.bytes.align_to::<T>() };
+        (T::ELEMENT == self.element && before.is_empty() && after.is_empty()).then_some(values)
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn to_array(&self) -> Result<Array, ArrayError> {
+        Array::from_bytes(self.element, self.shape, self.bytes)
+    }
+}
+
+/// A result's memory, zeroed or left from an earlier run: a routine writes all of it.
+#[derive(Debug)]
+pub struct ResultView<'a> {
+    /// How each element is stored.
+    pub element: ElementType,
+    /// Sizes, outermost first.
+    pub shape: &'a [usize],
+    /// The elements in row-major order.
+    pub bytes: &'a mut [u8],
+}
+
+impl<'a> ResultView<'a> {
+    /// All of an array.
+    pub fn of(array: &'a mut Array) -> ResultView<'a> {
+        let element = array.element();
+        let (shape, bytes) = array.parts_mut();
+        ResultView { element, shape, bytes }
+    }
+
+    /// The values, or an error when the tensor holds another element type.
+    pub fn values<T: ArrayElement>(&mut self) -> Result<&mut [T], Fault> {
+        // SAFETY: every bit pattern is a valid number; `align_to_mut` takes care of the alignment.
+        let (before, values, after) = unsafe { self.bytes.align_to_mut::<T>() };
+        if T::ELEMENT == self.element && before.is_empty() && after.is_empty() {
+            Ok(values)
+        } else {
+            Err(Fault::Reason(alloc::format!("a result is {}, not {}", self.element, T::ELEMENT)))
+        }
     }
 }
 
 /// Copies the elements of `from` below `sizes` into memory of the shape `to_shape`, to the same positions. Sizes beyond a shape are those
 /// of the shape.
-pub(crate) fn copy_box(from: &Array, sizes: &[usize], to_shape: &[usize], to: &mut [u8]) {
+pub fn copy_box(from: &Array, sizes: &[usize], to_shape: &[usize], to: &mut [u8]) {
     // The bytes of an element are one more dimension.
     let cells = |shape: &[usize]| IxDyn(&[shape, &[from.element.bytes()]].concat());
     let (from_cells, to_cells) = (cells(&from.shape), cells(to_shape));
@@ -284,8 +386,8 @@ pub(crate) fn copy_box(from: &Array, sizes: &[usize], to_shape: &[usize], to: &m
     }
 }
 
-impl std::fmt::Debug for Array {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for Array {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(
             f,
             "Array({} {:?}, first {:?})",

@@ -1,13 +1,17 @@
 //! ONNX GatherND-13.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::vec::Vec;
+
 use super::{integers, operand, place, result};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operands: data, and indices whose last dimension holds places along the first dimensions of the data, behind the batches. Result: the
 /// slices there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GatherNd {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct GatherNd {
+    /// Leading dimensions that data and indices share.
     pub batch_dims: usize,
 }
 
@@ -23,10 +27,6 @@ impl Routine for GatherNd {
             }
         }
         Ok(())
-    }
-
-    fn board_code(&self) -> BoardCode {
-        BoardCode::Function { symbol: "hb_gather_nd", parameters: vec![self.batch_dims as i64] }
     }
 }
 

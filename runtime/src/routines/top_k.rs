@@ -1,17 +1,22 @@
 //! ONNX TopK-11.
 
-use std::cmp::Ordering;
+use alloc::format;
+use alloc::vec::Vec;
 
-use super::super::array::ArrayElement;
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use core::cmp::Ordering;
+use serde::{Deserialize, Serialize};
+
 use super::{actual_sizes, clear, for_number, number, operand, result, split_at_axis, values, write_sizes};
+use crate::array::{ArrayElement, ArrayView, ResultView};
+use crate::{Fault, Routine};
 
 /// Operands: the input, k, and the sizes of those in `bounded`. Results: values and indices, with room for the largest k; when sizes are
 /// known only when running, those of each.
-#[derive(Clone, Debug)]
-pub(crate) struct TopK {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TopK {
+    /// The dimension that they are chosen along.
     pub axis: usize,
+    /// Whether the largest are chosen, not the smallest.
     pub largest: bool,
     /// The operands whose sizes are known only when running.
     pub bounded: Vec<usize>,
@@ -22,12 +27,6 @@ impl Routine for TopK {
         clear(results);
         let element = operand(operands, 0)?.element;
         for_number!(element, run(self, operands, results))
-    }
-
-    fn board_code(&self) -> BoardCode {
-        let bounded = self.bounded.iter().map(|operand| *operand as i64);
-        let parameters = [self.axis as i64, i64::from(self.largest)].into_iter().chain(bounded).collect();
-        BoardCode::Function { symbol: "hb_top_k", parameters }
     }
 }
 

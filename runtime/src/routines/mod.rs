@@ -1,5 +1,7 @@
 //! The routines: one file each.
 
+use alloc::format;
+use alloc::vec::Vec;
 mod activation;
 mod bit_cast;
 mod branch;
@@ -19,29 +21,63 @@ mod scatter;
 mod top_k;
 mod unique;
 
-pub(crate) use activation::{Activation, Kind as ActivationKind};
-pub(crate) use bit_cast::BitCast;
-pub(crate) use branch::Branch;
-pub(crate) use cumulative::{Cumulative, Joined};
-pub(crate) use det::Det;
-pub(crate) use gather_nd::GatherNd;
-pub(crate) use grid_sample::{GridSample, Interpolation, Outside};
-pub(crate) use max_roi_pool::MaxRoiPool;
-pub(crate) use non_max_suppression::NonMaxSuppression;
-pub(crate) use non_zero::NonZero;
-pub(crate) use recurrence::{Cell, Direction, Recurrence};
-pub(crate) use region::Region;
-pub(crate) use repeat::Repeat;
-pub(crate) use roi_align::RoiAlign;
-pub(crate) use same_sizes::{SameSizes, Size};
-pub(crate) use scatter::{Places, Reduction, Scatter};
-pub(crate) use top_k::TopK;
-pub(crate) use unique::Unique;
+pub use activation::{Activation, Kind as ActivationKind};
+pub use bit_cast::BitCast;
+pub use branch::Branch;
+pub use cumulative::{Cumulative, Joined};
+pub use det::Det;
+pub use gather_nd::GatherNd;
+pub use grid_sample::{GridSample, Interpolation, Outside};
+pub use max_roi_pool::MaxRoiPool;
+pub use non_max_suppression::NonMaxSuppression;
+pub use non_zero::NonZero;
+pub use recurrence::{Cell, Direction, Recurrence, RecurrentSizes};
+pub use region::{Body, Region};
+pub use repeat::Repeat;
+pub use roi_align::RoiAlign;
+pub use same_sizes::{SameSizes, Size};
+pub use scatter::{Places, Reduction, Scatter};
+pub use top_k::TopK;
+pub use unique::Unique;
 
-use super::array::ArrayElement;
-use super::executable::ArrayView;
-use super::routine::{Fault, ResultView, operand, values};
-use super::scalar::Scalar;
+/// Gives the macro of this name the routines, but for branches and loops: each with the function that objects for the board call.
+#[macro_export]
+macro_rules! with_routines {
+    ($then:ident) => {
+        $then! {
+            BitCast => hb_bit_cast;
+            Cumulative => hb_cumulative;
+            Det => hb_det;
+            GatherNd => hb_gather_nd;
+            GridSample => hb_grid_sample;
+            MaxRoiPool => hb_max_roi_pool;
+            NonMaxSuppression => hb_non_max_suppression;
+            NonZero => hb_non_zero;
+            Recurrence => hb_recurrence;
+            RoiAlign => hb_roi_align;
+            SameSizes => hb_same_sizes;
+            Scatter => hb_scatter;
+            TopK => hb_top_k;
+            Unique => hb_unique;
+        }
+    };
+}
+
+use crate::Fault;
+use crate::array::{ArrayElement, ArrayView, ResultView};
+use crate::scalar::Scalar;
+
+/// The operand with this number.
+fn operand<'v, 'a>(operands: &'v [ArrayView<'a>], index: usize) -> Result<&'v ArrayView<'a>, Fault> {
+    operands.get(index).ok_or_else(|| Fault::Reason(alloc::format!("has no operand {index}")))
+}
+
+/// The values of the operand with this number, of this element type.
+fn values<'a, T: ArrayElement>(operands: &[ArrayView<'a>], index: usize) -> Result<&'a [T], Fault> {
+    let view = operand(operands, index)?;
+    view.values()
+        .ok_or_else(|| Fault::Reason(alloc::format!("operand {index} is {}, not {}", view.element, T::ELEMENT)))
+}
 
 /// Bytes of the unused part of a result are zero.
 fn clear(results: &mut [ResultView<'_>]) {
@@ -120,20 +156,20 @@ fn split_at_axis(shape: &[usize], axis: usize) -> (usize, usize, usize) {
 macro_rules! for_number {
     ($element:expr, $function:ident($($argument:expr),*)) => {
         match $element {
-            hb_dialects::ElementType::F32 => $function::<f32>($($argument),*),
-            hb_dialects::ElementType::F64 => $function::<f64>($($argument),*),
-            hb_dialects::ElementType::F16 => $function::<half::f16>($($argument),*),
-            hb_dialects::ElementType::BF16 => $function::<half::bf16>($($argument),*),
-            hb_dialects::ElementType::I64 => $function::<i64>($($argument),*),
-            hb_dialects::ElementType::I32 => $function::<i32>($($argument),*),
-            hb_dialects::ElementType::I16 => $function::<i16>($($argument),*),
-            hb_dialects::ElementType::I8 => $function::<i8>($($argument),*),
-            hb_dialects::ElementType::U64 => $function::<u64>($($argument),*),
-            hb_dialects::ElementType::U32 => $function::<u32>($($argument),*),
-            hb_dialects::ElementType::U16 => $function::<u16>($($argument),*),
-            hb_dialects::ElementType::U8 => $function::<u8>($($argument),*),
-            hb_dialects::ElementType::Bool => {
-                Err($crate::cpu::routine::Fault::Reason("does not take elements of type bool".to_owned()))
+            $crate::ElementType::F32 => $function::<f32>($($argument),*),
+            $crate::ElementType::F64 => $function::<f64>($($argument),*),
+            $crate::ElementType::F16 => $function::<half::f16>($($argument),*),
+            $crate::ElementType::BF16 => $function::<half::bf16>($($argument),*),
+            $crate::ElementType::I64 => $function::<i64>($($argument),*),
+            $crate::ElementType::I32 => $function::<i32>($($argument),*),
+            $crate::ElementType::I16 => $function::<i16>($($argument),*),
+            $crate::ElementType::I8 => $function::<i8>($($argument),*),
+            $crate::ElementType::U64 => $function::<u64>($($argument),*),
+            $crate::ElementType::U32 => $function::<u32>($($argument),*),
+            $crate::ElementType::U16 => $function::<u16>($($argument),*),
+            $crate::ElementType::U8 => $function::<u8>($($argument),*),
+            $crate::ElementType::Bool => {
+                Err($crate::Fault::Reason("does not take elements of type bool".into()))
             }
         }
     };

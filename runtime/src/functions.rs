@@ -27,7 +27,7 @@ const LOG: [f32; 9] = [
 const TANH: [f32; 5] = [-0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_088, -0.005_704_988_7];
 /// erf(x) / x in x², for |x| < 1.
 pub const ERF: [f32; 8] = [
-    std::f32::consts::FRAC_2_SQRT_PI,
+    core::f32::consts::FRAC_2_SQRT_PI,
     -0.376_126_38,
     0.112_837_83,
     -0.026_865_438,
@@ -87,7 +87,7 @@ pub fn exponential(x: f32) -> f32 {
     // Beyond these the result is infinity or rounds to 0. NaN fails both comparisons and is put back below.
     let bounded = if x > -104.0 { x } else { -104.0 };
     let bounded = if bounded < 89.0 { bounded } else { 89.0 };
-    let rounded = bounded * std::f32::consts::LOG2_E + ROUND;
+    let rounded = bounded * core::f32::consts::LOG2_E + ROUND;
     let whole = rounded - ROUND;
     let n = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
     let r = (bounded - whole * LN_2_HIGH) - whole * LN_2_LOW;
@@ -140,6 +140,15 @@ pub fn error_function(x: f32) -> f32 {
     if magnitude < 1.0 { small } else { large.copysign(x) }
 }
 
+/// The compiler makes vectors of the standard library's, which `core` has not.
+#[inline(always)]
+fn floor(x: f32) -> f32 {
+    #[cfg(not(feature = "board"))]
+    return x.floor();
+    #[cfg(feature = "board")]
+    return libm::floorf(x);
+}
+
 /// `e^(b · ln |a|)`, negative where a is and b is odd; NaN where a is negative and b not whole. 1 where b is 0 or |a| is 1.
 #[must_use]
 #[inline(always)]
@@ -150,8 +159,8 @@ pub fn power(a: f32, b: f32) -> f32 {
     let result = if (magnitude == 1.0) & !b.is_nan() { 1.0 } else { result };
     // From 2^24 on every f32 is even.
     let half = b * 0.5;
-    let is_whole = b == b.floor();
-    let is_odd = is_whole & (half != half.floor());
+    let is_whole = b == floor(b);
+    let is_odd = is_whole & (half != floor(half));
     let is_negative = a.is_sign_negative();
     let signed = if is_negative & is_odd { -result } else { result };
     let result = if (a < 0.0) & !is_whole { f32::NAN } else { signed };

@@ -1,13 +1,18 @@
 //! ONNX RoiAlign-22.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
+
 use super::{clear, integers, operand, reals, result, values, write_reals, write_sizes};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operands: the input `[N, C, H, W]`, regions `[regions, 4]`, the sample of each, and sizes of those two where they are known only when
 /// running. Results: `[regions, C, rows, columns]`, and its sizes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RoiAlign {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RoiAlign {
     /// Whether a bin is its largest share, not its mean.
     pub is_maximum: bool,
     /// Whether coordinates are those of pixel centres.
@@ -52,16 +57,6 @@ impl Routine for RoiAlign {
         write_reals(result(results, 0)?, output);
         write_sizes(results, 1, &[count, channels, rows, columns])
     }
-
-    fn board_code(&self) -> BoardCode {
-        let parameters = vec![
-            i64::from(self.is_maximum),
-            i64::from(self.half_pixel),
-            self.sampling_ratio as i64,
-            i64::from(self.spatial_scale.to_bits()),
-        ];
-        BoardCode::Function { symbol: "hb_roi_align", parameters }
-    }
 }
 
 impl RoiAlign {
@@ -75,7 +70,7 @@ impl RoiAlign {
                 extent = extent.max(1.0);
             }
             let bin = extent / bins as f64;
-            let points = if self.sampling_ratio > 0 { self.sampling_ratio as f64 } else { bin.ceil().max(0.0) };
+            let points = if self.sampling_ratio > 0 { self.sampling_ratio as f64 } else { libm::ceil(bin).max(0.0) };
             if !bin.is_finite() || points > MOST_POINTS as f64 {
                 return Err(Fault::Reason(format!("has a region of {extent} pixels")));
             }
@@ -121,7 +116,7 @@ fn interpolated(y: f64, x: f64, [height, width]: [usize; 2]) -> Point {
     let axis = |place: f64, size: usize| {
         let place = place.max(0.0).min(size as f64 - 1.0);
         let first = place as usize;
-        (first, (first + 1).min(size.saturating_sub(1)), place - place.floor())
+        (first, (first + 1).min(size.saturating_sub(1)), place - libm::floor(place))
     };
     let ((above, below, down), (left, right, across)) = (axis(y, height), axis(x, width));
     let at = |row: usize, column: usize, weight: f64| (row * width + column, weight);

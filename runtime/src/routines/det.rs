@@ -1,12 +1,15 @@
 //! ONNX Det-22.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::vec::Vec;
+
 use super::{operand, reals, result, write_reals};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// Operand: matrices `[..., n, n]`. Result: their determinants.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Det;
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Det;
 
 impl Routine for Det {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
@@ -15,7 +18,7 @@ impl Routine for Det {
         if size == 0 {
             // The empty product.
             let count = result.shape.iter().product();
-            write_reals(result, std::iter::repeat_n(1.0, count));
+            write_reals(result, core::iter::repeat_n(1.0, count));
             return Ok(());
         }
         let values = reals(operands, 0)?;
@@ -25,10 +28,6 @@ impl Routine for Det {
             matrices.map(|matrix| determinant(matrix.chunks_exact(size).map(<[f64]>::to_vec).collect())),
         );
         Ok(())
-    }
-
-    fn board_code(&self) -> BoardCode {
-        BoardCode::Function { symbol: "hb_det", parameters: Vec::new() }
     }
 }
 

@@ -1,16 +1,18 @@
 //! ONNX ScatterElements-18 and ScatterND-18.
 
-use half::{bf16, f16};
+use alloc::vec::Vec;
 
-use super::super::array::ArrayElement;
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use half::{bf16, f16};
+use serde::{Deserialize, Serialize};
+
 use super::gather_nd::Slices;
 use super::{for_number, integers, operand, place, result, values};
+use crate::array::{ArrayElement, ArrayView, ResultView};
+use crate::{Fault, Routine};
 
 /// Where updates go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Places {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Places {
     /// Each element to its own place, with its index along this axis.
     AlongAxis(usize),
     /// Each slice to where the last dimension of the indices says.
@@ -18,20 +20,26 @@ pub(crate) enum Places {
 }
 
 /// What becomes of an update and what is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reduction {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reduction {
     /// The update.
     Last,
+    /// Their sum.
     Add,
+    /// Their product.
     Multiply,
+    /// The larger.
     Maximum,
+    /// The smaller.
     Minimum,
 }
 
 /// Operands: data, indices, updates. Result: the data with the updates in it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scatter {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Scatter {
+    /// Where updates go.
     pub places: Places,
+    /// What becomes of an update and what is there.
     pub reduction: Reduction,
 }
 
@@ -52,22 +60,6 @@ impl Routine for Scatter {
             }
         }
         Ok(())
-    }
-
-    fn board_code(&self) -> BoardCode {
-        let reduction = match self.reduction {
-            Reduction::Last => 0,
-            Reduction::Add => 1,
-            Reduction::Multiply => 2,
-            Reduction::Maximum => 3,
-            Reduction::Minimum => 4,
-        };
-        match self.places {
-            Places::AlongAxis(axis) => {
-                BoardCode::Function { symbol: "hb_scatter_elements", parameters: vec![reduction, axis as i64] }
-            }
-            Places::Slices => BoardCode::Function { symbol: "hb_scatter_nd", parameters: vec![reduction] },
-        }
     }
 }
 

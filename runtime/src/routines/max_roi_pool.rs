@@ -1,16 +1,20 @@
 //! ONNX MaxRoiPool-22.
 
-use hb_dialects::ElementType;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
 
-use super::super::array::ArrayElement;
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use crate::ElementType;
+use serde::{Deserialize, Serialize};
+
 use super::{operand, result, values, write_sizes};
+use crate::array::{ArrayElement, ArrayView, ResultView};
+use crate::{Fault, Routine};
 
 /// Operands: the input `[N, C, H, W]`, regions `[regions, 5]`, and their sizes where those are known only when running. Results: the
 /// maxima `[regions, C, rows, columns]`, and the sizes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MaxRoiPool {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct MaxRoiPool {
     /// From the regions' coordinates to the input's.
     pub spatial_scale: f32,
 }
@@ -23,11 +27,6 @@ impl Routine for MaxRoiPool {
             other => Err(Fault::Reason(format!("does not take elements of type {other}"))),
         }
     }
-
-    fn board_code(&self) -> BoardCode {
-        let parameters = vec![i64::from(self.spatial_scale.to_bits())];
-        BoardCode::Function { symbol: "hb_max_roi_pool", parameters }
-    }
 }
 
 /// First and last row or column of each bin, within the input; the same where it holds nothing.
@@ -35,7 +34,7 @@ fn bins(first: f64, last: f64, count: usize, limit: usize) -> Vec<(usize, usize)
     let extent = ((last - first + 1.0).max(1.0) / count as f64) as f32;
     let clamped = |edge: f32| (f64::from(edge) + first).clamp(0.0, limit as f64) as usize;
     (0..count)
-        .map(|bin| (clamped((bin as f32 * extent).floor()), clamped(((bin + 1) as f32 * extent).ceil())))
+        .map(|bin| (clamped(libm::floorf(bin as f32 * extent)), clamped(libm::ceilf((bin + 1) as f32 * extent))))
         .collect()
 }
 
@@ -62,7 +61,7 @@ impl MaxRoiPool {
         let pooled = result(results, 0)?.values::<T>()?;
         for (index, region) in regions.chunks_exact(5).take(count).enumerate() {
             let at = |place: usize| region.get(place).map_or(0.0, |value| (*value).into());
-            let side = |place| (at(place) * f64::from(self.spatial_scale)).round();
+            let side = |place| libm::round(at(place) * f64::from(self.spatial_scale));
             let sample = at(0);
             if !(0.0..samples as f64).contains(&sample) {
                 return Err(Fault::Reason(format!("has a region {index} of sample {sample}, there are {samples}")));

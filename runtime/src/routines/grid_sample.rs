@@ -1,30 +1,44 @@
 //! ONNX GridSample-22.
 
-use super::super::executable::ArrayView;
-use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::{operand, reals, result, write_reals};
+use crate::array::{ArrayView, ResultView};
+use crate::{Fault, Routine};
+use serde::{Deserialize, Serialize};
 
 /// What a place between pixels is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interpolation {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interpolation {
+    /// The nearest pixel.
     Nearest,
+    /// Between the two around it, in each dimension.
     Linear,
+    /// Between four, in each dimension.
     Cubic,
 }
 
 /// What lies outside of the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outside {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outside {
+    /// Zeros.
     Zeros,
+    /// The pixel at the border.
     Border,
+    /// The image, mirrored.
     Reflection,
 }
 
 /// Operands: the input `[N, C, D1, ..., Dk]`, and the grid `[N, E1, ..., Ek, k]`. Result: `[N, C, E1, ..., Ek]`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GridSample {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct GridSample {
+    /// What a place between pixels is.
     pub interpolation: Interpolation,
+    /// What lies outside of the image.
     pub outside: Outside,
+    /// Whether -1 and 1 are the centres of the outermost pixels, not their edges.
     pub align_corners: bool,
 }
 
@@ -53,21 +67,6 @@ impl Routine for GridSample {
         write_reals(result(results, 0)?, output);
         Ok(())
     }
-
-    fn board_code(&self) -> BoardCode {
-        let interpolation = match self.interpolation {
-            Interpolation::Nearest => 0,
-            Interpolation::Linear => 1,
-            Interpolation::Cubic => 2,
-        };
-        let outside = match self.outside {
-            Outside::Zeros => 0,
-            Outside::Border => 1,
-            Outside::Reflection => 2,
-        };
-        let parameters = vec![interpolation, outside, i64::from(self.align_corners)];
-        BoardCode::Function { symbol: "hb_grid_sample", parameters }
-    }
 }
 
 impl GridSample {
@@ -95,7 +94,7 @@ impl GridSample {
             ((coordinate + 1.0) * size as f64 - 1.0) / 2.0
         };
         let place = f64::from(place as f32);
-        let place = if self.interpolation == Interpolation::Nearest { place.round_ties_even() } else { place };
+        let place = if self.interpolation == Interpolation::Nearest { libm::roundeven(place) } else { place };
         let (low, high) = if self.align_corners { (0.0, last) } else { (-0.5, last + 0.5) };
         let place = match self.outside {
             Outside::Border if !(low..=high).contains(&place) => place.max(0.0).min(last),
@@ -105,11 +104,11 @@ impl GridSample {
         if !place.is_finite() {
             return Vec::new();
         }
-        let first = place.floor();
+        let first = libm::floor(place);
         let share = place - first;
         let weights: Vec<(f64, f64)> = match self.interpolation {
             // What reflection leaves between pixels belongs to the one before.
-            Interpolation::Nearest => vec![(place.trunc(), 1.0)],
+            Interpolation::Nearest => vec![(libm::trunc(place), 1.0)],
             Interpolation::Linear => vec![(first, 1.0 - share), (first + 1.0, share)],
             Interpolation::Cubic => (0..4).map(|tap| (first - 1.0 + f64::from(tap), cubic(share, tap))).collect(),
         };
@@ -125,7 +124,7 @@ impl GridSample {
         let inside = match self.outside {
             Outside::Zeros => Some(place).filter(|place| (0.0..=last).contains(place)),
             Outside::Border => Some(place.max(0.0).min(last)),
-            Outside::Reflection => Some(reflected(place, low, high).trunc().max(0.0).min(last)),
+            Outside::Reflection => Some(libm::trunc(reflected(place, low, high)).max(0.0).min(last)),
         };
         inside.filter(|_| size > 0).map(|place| place as usize)
     }
@@ -138,7 +137,7 @@ fn reflected(place: f64, low: f64, high: f64) -> f64 {
         return place.max(low).min(high);
     }
     let beyond = if place < low { low - place } else { place - high };
-    let (turns, rest) = ((beyond / range).floor(), beyond % range);
+    let (turns, rest) = (libm::floor(beyond / range), beyond % range);
     if (turns % 2.0 == 0.0) == (place < low) { low + rest } else { high - rest }
 }
 

@@ -4,6 +4,7 @@
 //! [`interpret`] evaluates it point by point, and [`executable`] emits LLVM IR for static shapes, optimised for the host.
 //! See `docs/decisions/0010-cpu-backend.md`.
 
+mod board_runtime;
 mod contraction;
 mod convert;
 mod emit;

@@ -19,14 +19,12 @@ use std::sync::Arc;
 use hb_runtime::array::{ALIGNMENT, Array};
 use hb_runtime::board::TensorFacts;
 use inkwell::context::Context;
-use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::{Linkage, Module};
-use inkwell::passes::PassBuilderOptions;
-use inkwell::targets::TargetMachine;
 use inkwell::values::{ArrayValue, BasicValueEnum, FunctionValue, GlobalValue, IntValue, PointerValue, ValueKind};
-use inkwell::{AddressSpace, GlobalVisibility, IntPredicate};
+use inkwell::{AddressSpace, IntPredicate};
 use melior::ir::OperationRef;
 
+use super::board_runtime::link_runtime;
 use super::emit::code::Code;
 use super::emit::{self, Work};
 use super::error::Error;
@@ -37,9 +35,6 @@ use super::operators::graph_of;
 use super::prepare::{Code as StepCode, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::{Callable, CompiledGraph};
 use super::target::{CpuTarget, Effort, object_of};
-
-/// The routines as LLVM bitcode: `build.rs` compiles `runtime/`.
-static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/runtime.bc"));
 
 /// A compiled network for the board.
 pub struct BoardObject {
@@ -69,7 +64,9 @@ impl BoardObject {
         exported.set_initializer(&bytes);
         let nodes = builder.add_node_names(name, &function.nodes);
         let machine = target.optimize(&module, Effort::Vectorize)?;
-        builder.link_runtime(&machine, &[function.value.as_global_value(), exported, nodes])?;
+        if !function.nodes.is_empty() {
+            link_runtime(&context, &module, &machine, &[function.value.as_global_value(), exported, nodes])?;
+        }
         let object = object_of(&machine, &module)?;
         Ok(BoardObject { object, workspace_bytes })
     }
@@ -160,37 +157,6 @@ impl<'ctx> ObjectBuilder<'_, 'ctx> {
             global.as_pointer_value()
         };
         constants.iter().enumerate().map(add).collect()
-    }
-
-    /// Adds the routines that are called, which are optimized already, and hides all but what is exported.
-    fn link_runtime(&self, machine: &TargetMachine, exported: &[GlobalValue<'ctx>]) -> Result<(), Error> {
-        let exported: Vec<String> =
-            exported.iter().map(|global| global.get_name().to_string_lossy().into_owned()).collect();
-        let calls = self
-            .module
-            .get_functions()
-            .any(|function| function.count_basic_blocks() == 0 && function.get_name().to_bytes().starts_with(b"hb_"));
-        if !calls {
-            return Ok(());
-        }
-        let buffer = MemoryBuffer::create_from_memory_range_copy(RUNTIME, "runtime");
-        let runtime = Module::parse_bitcode_from_buffer(&buffer, self.context);
-        let runtime = runtime.map_err(|error| Error::llvm("reading the board's runtime", error))?;
-        runtime.set_triple(&machine.get_triple());
-        runtime.set_data_layout(&machine.get_target_data().get_data_layout());
-        let linked = self.module.link_in_module(runtime);
-        linked.map_err(|error| Error::llvm("linking the board's runtime", error))?;
-        let functions = self.module.get_functions().filter(|function| function.count_basic_blocks() > 0);
-        let functions = functions.map(|function| function.as_global_value());
-        let data = self.module.get_globals().filter(|global| global.get_initializer().is_some());
-        for global in functions.chain(data).collect::<Vec<_>>() {
-            if !exported.contains(&global.get_name().to_string_lossy().into_owned()) {
-                global.set_visibility(GlobalVisibility::Default);
-                global.set_linkage(Linkage::Internal);
-            }
-        }
-        let removed = self.module.run_passes("globaldce", machine, PassBuilderOptions::create());
-        removed.map_err(|error| Error::llvm("removing routines that are not called", error))
     }
 
     /// Calls a routine; whether it failed.

@@ -1,9 +1,10 @@
 use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
+use core::ptr::NonNull;
 use core::slice;
 
-use super::{BoardRoutine, CompiledBody, Description, RegionFunction};
+use super::{BoardRoutine, CompiledBody, Description, RegionFunction, TensorFacts};
 use crate::routines::{Branch, Repeat};
 use crate::{ArrayView, ResultView, with_routines};
 
@@ -98,19 +99,27 @@ unsafe fn call<R: BoardRoutine>(
         // SAFETY: there is one for each body.
         body.function = Some(unsafe { *regions.add(number) });
     }
-    let length = |shape: &[usize], width: usize| shape.iter().product::<usize>() * width;
-    // SAFETY: there is an address for each tensor, and its memory has the tensor's size; results overlap nothing.
+    // SAFETY: there is an address for each tensor, and its memory has the tensor's size; results overlap nothing. Of an empty tensor the
+    // address may be none.
+    let memory = |number: usize, (element, shape): &TensorFacts| unsafe {
+        let bytes = shape.iter().product::<usize>() * element.bytes();
+        let address = if bytes == 0 { NonNull::dangling().as_ptr() } else { *tensors.add(number) };
+        (address, bytes)
+    };
     let mut filled: Vec<ResultView<'_>> = (results.iter().enumerate())
-        .map(|(number, (element, shape))| unsafe {
-            let bytes = slice::from_raw_parts_mut(*tensors.add(number), length(shape, element.bytes()));
-            ResultView { element: *element, shape, bytes }
+        .map(|(number, facts)| {
+            let (address, bytes) = memory(number, facts);
+            // SAFETY: as above.
+            let bytes = unsafe { slice::from_raw_parts_mut(address, bytes) };
+            ResultView { element: facts.0, shape: &facts.1, bytes }
         })
         .collect();
-    // SAFETY: as above.
     let read: Vec<ArrayView<'_>> = (operands.iter().enumerate())
-        .map(|(number, (element, shape))| unsafe {
-            let bytes = slice::from_raw_parts(*tensors.add(results.len() + number), length(shape, element.bytes()));
-            ArrayView { element: *element, shape, bytes }
+        .map(|(number, facts)| {
+            let (address, bytes) = memory(results.len() + number, facts);
+            // SAFETY: as above.
+            let bytes = unsafe { slice::from_raw_parts(address, bytes) };
+            ArrayView { element: facts.0, shape: &facts.1, bytes }
         })
         .collect();
     i32::from(routine.run(&read, &mut filled).is_err())

@@ -12,7 +12,7 @@ TOOLS := target/$(subst dev,debug,$(PROFILE))
 BUILD := cargo build --workspace --bins --example digits-report
 
 help:
-	@echo "make setup   install the Debian packages that are missing"
+	@echo "make setup   install the packages that are missing"
 	@echo "make demo    build, compile the network of examples/digits, run it, print accuracy and latency"
 	@echo "make test    build and run every test; with HB_BLESS=1 golden files are rewritten (CONTRIBUTING.md)"
 	@echo "make fuzz    any number of random networks through every level: NETWORKS=2000 SEED=1 (tests/random/)"
@@ -58,6 +58,7 @@ conformance: setup
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	CARGO_ENCODED_RUSTFLAGS=--cfg=board cargo clippy --quiet --package hb-runtime --target aarch64-unknown-linux-gnu -- -D warnings
 	RUSTDOCFLAGS="$(RUSTDOCFLAGS) -D warnings" cargo doc --quiet --workspace --no-deps
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo cargo deny --offline check bans licenses sources; cargo deny --offline --log-level error check bans licenses sources; \

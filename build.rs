@@ -33,41 +33,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The routines of `runtime/` as bitcode for the board, with what they need of Rust's libraries, in `runtime.bc`.
 fn board_runtime() -> Result<(), Box<dyn std::error::Error>> {
-    for changed in ["runtime", "Cargo.lock"] {
+    for changed in ["runtime", "Cargo.lock", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={changed}");
     }
     let version = Command::new(env::var("RUSTC")?).arg("-vV").output()?;
     let version = String::from_utf8(version.stdout)?;
-    let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "));
-    let major = llvm.and_then(|llvm| llvm.split('.').next()?.parse::<u32>().ok());
-    if major.is_none_or(|major| major > LLVM) {
+    let line = |key: &str| version.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("unknown");
+    let (release, llvm) = (line("release: "), line("LLVM version: "));
+    if llvm.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_none_or(|major| major > LLVM) {
+        return Err(format!("rustc {release} has LLVM {llvm}, whose bitcode LLVM {LLVM} may not read").into());
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    // Beside the folders of the profiles (`target/debug/build/hb-…/out`), one for all of them: it is the same for each, and the build that
+    // runs this holds the lock of its own.
+    let folder = out.ancestors().nth(4).unwrap_or(&out).join(format!("board-{release}"));
+    let bitcode = folder.join("runtime.bc");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.args(["rustc", "--quiet", "--package", "hb-runtime", "--profile", "board", "--crate-type", "staticlib"]);
+    cargo.args(["--target", BOARD, "--locked", "--target-dir"]).arg(&folder);
+    cargo.arg("--").arg(format!("--emit=llvm-bc={}", bitcode.display()));
+    // What is said of this machine's code is not meant for the board's.
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", "--cfg=board").env("CARGO_INCREMENTAL", "0");
+    cargo.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+    if !cargo.status()?.success() {
         return Err(format!(
-            "rustc has LLVM {}, whose bitcode LLVM {LLVM} may not read; take Rust 1.95",
-            llvm.unwrap_or("?")
+            "runtime/ cannot be compiled for the board. Is Rust's library for it there? `rustup target add {BOARD}` adds it to rustc {release}"
         )
         .into());
     }
-    let out = PathBuf::from(env::var("OUT_DIR")?);
-    // Beside the folders of the profiles (`target/debug/build/hb-…/out`), and one for all of them: it is the same for each, and the build that
-    // runs this holds the lock of its own.
-    let folder = out.ancestors().nth(4).unwrap_or(&out).join("board");
-    let bitcode = folder.join("runtime.bc");
-    let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.args(["rustc", "--quiet", "--package", "hb-runtime", "--features", "board", "--profile", "board"]);
-    cargo.args(["--target", BOARD, "--crate-type", "staticlib", "--locked"]);
-    cargo.arg("--target-dir").arg(&folder).arg("--").arg(format!("--emit=llvm-bc={}", bitcode.display()));
-    // What is said of this machine's code is not meant for the board's.
-    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
-        cargo.env_remove(variable);
-    }
-    if cargo.status()?.success() {
-        fs::copy(bitcode, out.join("runtime.bc"))?;
-        return Ok(());
-    }
-    Err(format!(
-        "runtime/ cannot be compiled for the board; is Rust's library for it there? Run: rustup target add {BOARD}"
-    )
-    .into())
+    fs::copy(&bitcode, out.join("runtime.bc"))
+        .map_err(|error| format!("{}: {error}; remove {}", bitcode.display(), folder.display()))?;
+    Ok(())
 }
 
 /// The messages and enumerations of Caffe as a Rust table, which text is read by (`src/frontend/caffe/text.rs`).

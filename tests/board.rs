@@ -26,6 +26,16 @@ use std::process::Command;
 /// So many cases of an operator are run: those that are first in the list.
 const CASES: usize = 2;
 
+/// Functions of the C library and its mathematics that objects may call; the compiler's driver would link more without a word.
+#[rustfmt::skip]
+const LIBRARY: [&str; 41] = [
+    "abort", "aligned_alloc", "bcmp", "free", "memcpy", "memmove", "memset",
+    "acos", "acosf", "acosh", "acoshf", "asin", "asinf", "asinh", "asinhf", "atan",
+    "atanf", "atanh", "atanhf", "cos", "cosf", "cosh", "coshf", "erf", "erff",
+    "exp", "expf", "fmod", "fmodf", "log", "logf", "pow", "powf", "sin",
+    "sinf", "sinh", "sinhf", "tan", "tanf", "tanh", "tanhf",
+];
+
 /// A network on both sides.
 struct Compiled {
     case: String,
@@ -130,6 +140,17 @@ fn linked(folder: &Path, networks: &[Compiled]) -> Command {
         std::fs::write(folder.join(&name), &network.object).unwrap();
         gcc.arg(name);
     }
+    let undefined = succeed(
+        Command::new("aarch64-linux-gnu-nm")
+            .current_dir(folder)
+            .args(["-u", "-P"])
+            .args((0..networks.len()).map(|number| format!("network_{number}.o"))),
+    );
+    let undefined = String::from_utf8(undefined).unwrap();
+    // A line is a name, its kind, and for some its value.
+    let names = undefined.lines().filter(|line| line.contains(" U")).filter_map(|line| line.split(' ').next());
+    let others: BTreeSet<&str> = names.filter(|name| !LIBRARY.contains(name)).collect();
+    assert!(others.is_empty(), "{others:?}");
     succeed(gcc.arg("-lm"));
     let inputs: Vec<u8> =
         networks.iter().flat_map(|network| &network.inputs).flat_map(|array| array.as_bytes().to_vec()).collect();

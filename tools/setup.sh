@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing hb needs, and says which. Does nothing when all are there.
+# Installs the packages that building and testing hb needs, and what of Rust they need, and says which. Does nothing when all are there.
 set -eu
 
 # The compilers and the linker (clang for the shim: docs/decisions/0002-linking.md); MLIR, LLVM and their tools (mlir-tblgen,
@@ -49,6 +49,9 @@ if ! command -v cargo >/dev/null 2>&1; then
 fi
 # The build compiles the routines of the board (runtime/) for its CPU.
 board=aarch64-unknown-linux-gnu
+if ! command -v rustup >/dev/null 2>&1; then
+    echo "setup: there is no rustup. Rust's library for $board must come from where Rust came from."
+fi
 if command -v rustup >/dev/null 2>&1 && ! rustup target list --installed | grep -qx $board; then
     echo "setup: adding Rust's library for $board"
     rustup target add $board

@@ -67,6 +67,13 @@ impl AlignedBytes {
         Some(AlignedBytes { lines, length })
     }
 
+    /// Memory for so many bytes that nobody has written yet: only its address is to be used. `None` as in [`AlignedBytes::zeroed`].
+    pub fn reserved(length: usize) -> Option<AlignedBytes> {
+        let mut lines: Vec<Line> = Vec::new();
+        lines.try_reserve_exact(length.div_ceil(64)).ok()?;
+        Some(AlignedBytes { lines, length: 0 })
+    }
+
     /// A copy; `None` as in [`AlignedBytes::zeroed`].
     fn copied(bytes: &[u8]) -> Option<AlignedBytes> {
         let count = bytes.len().div_ceil(64);

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `tensors` are the addresses of the results, then of the operands. `description` is a [`Description`] as postcard writes it. `regions` are
-//! the graphs inside of the routine. The function returns 0, or 1 where values are out of their range.
+//! the graphs inside of the routine. The function returns 0, or 1 where it failed: values are out of their range, or
+//! there is no memory for it.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -37,13 +38,25 @@ pub type RegionFunction = unsafe extern "C" fn(*const *mut u8, *const *mut u8, *
 /// The body of a region on the board.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompiledBody {
-    /// What the function fills.
-    pub outputs: Vec<TensorFacts>,
-    /// The memory that it needs.
-    pub workspace_bytes: usize,
-    /// The function, once it is known.
+    outputs: Vec<TensorFacts>,
+    workspace_bytes: usize,
     #[serde(skip)]
-    pub function: Option<RegionFunction>,
+    function: Option<RegionFunction>,
+}
+
+impl CompiledBody {
+    /// A function that fills these tensors and needs so much memory.
+    pub fn new(outputs: Vec<TensorFacts>, workspace_bytes: usize) -> CompiledBody {
+        CompiledBody { outputs, workspace_bytes, function: None }
+    }
+
+    /// Says which function it is.
+    ///
+    /// # Safety
+    /// It fills the tensors that were named, and needs no more memory.
+    pub unsafe fn bind(&mut self, function: RegionFunction) {
+        self.function = Some(function);
+    }
 }
 
 impl Body for CompiledBody {
@@ -54,14 +67,14 @@ impl Body for CompiledBody {
         for (element, shape) in &self.outputs {
             outputs.push(Array::zeros(*element, shape)?);
         }
-        let workspace = AlignedBytes::zeroed(self.workspace_bytes);
+        let workspace = AlignedBytes::reserved(self.workspace_bytes);
         let mut workspace = workspace.ok_or_else(|| missing("has no memory for a region"))?;
         let given: Vec<*mut u8> = inputs.iter().map(|array| array.as_ptr().cast_mut()).collect();
         let filled: Vec<*mut u8> = outputs.iter_mut().map(Array::as_mut_ptr).collect();
-        // SAFETY: the object was compiled for inputs and outputs of these sizes and this much memory, and does not write to inputs.
+        // SAFETY: whoever bound the function knows that it takes these outputs and this much memory; it does not write to inputs.
         match unsafe { function(given.as_ptr(), filled.as_ptr(), workspace.as_mut_ptr()) } {
             0 => Ok(outputs),
-            _ => Err(missing("has a node inside whose values are out of their range")),
+            _ => Err(missing("has a node inside that failed")),
         }
     }
 }
@@ -103,5 +116,5 @@ macro_rules! symbols {
 with_routines!(symbols);
 
 /// What the standard library is elsewhere.
-#[cfg(feature = "board")]
+#[cfg(board)]
 mod machine;

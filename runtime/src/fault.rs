@@ -9,12 +9,14 @@ use crate::ArrayError;
 pub enum Fault {
     /// A reason, which the caller puts the node's name before.
     Reason(String),
+    /// An array of it cannot be had.
+    Array(ArrayError),
     /// The error of a node inside of it.
     Inner(Box<dyn Error + Send + Sync>),
 }
 
 impl From<ArrayError> for Fault {
     fn from(error: ArrayError) -> Fault {
-        Fault::Inner(Box::new(error))
+        Fault::Array(error)
     }
 }

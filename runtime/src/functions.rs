@@ -143,9 +143,9 @@ pub fn error_function(x: f32) -> f32 {
 /// The compiler makes vectors of the standard library's, which `core` has not.
 #[inline(always)]
 fn floor(x: f32) -> f32 {
-    #[cfg(not(feature = "board"))]
+    #[cfg(not(board))]
     return x.floor();
-    #[cfg(feature = "board")]
+    #[cfg(board)]
     return libm::floorf(x);
 }
 

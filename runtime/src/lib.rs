@@ -1,10 +1,10 @@
 //! What runs here and on the board alike: element types, arrays, and the routines, which are whole kernels that are no loops.
 //!
 //! Here the compiler links it as any crate. For the board, the build script of `hb` compiles it once more, without the standard library and with
-//! the feature `board`, to LLVM bitcode; an object for the board holds those parts of it that its network calls ([`board`]). So there
+//! the flag `board`, to LLVM bitcode; an object for the board holds those parts of it that its network calls ([`board`]). So there
 //! is one definition of a routine, and both sides run it (`docs/decisions/0078-board-runtime.md`).
 
-#![cfg_attr(feature = "board", no_std)]
+#![cfg_attr(board, no_std)]
 #![warn(missing_docs)]
 
 extern crate alloc;

@@ -1,4 +1,4 @@
-//! One number on the host: how constants are held, and what the interpreter computes with.
+//! One number of any type: how constants are held, and what the interpreter and the routines compute with.
 
 use core::hash::{Hash, Hasher};
 

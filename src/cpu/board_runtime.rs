@@ -8,15 +8,19 @@ use inkwell::context::Context;
 use inkwell::llvm_sys::bit_reader::LLVMGetBitcodeModuleInContext2;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::{Linkage, Module};
+use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::TargetMachine;
-use inkwell::values::GlobalValue;
+use inkwell::values::FunctionValue;
 
 use super::error::Error;
 
 /// The routines as LLVM bitcode: `build.rs` compiles `runtime/`.
 static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/runtime.bc"));
 
-/// Adds the routines that a module calls, which are optimized already, and hides all but what it exports.
+/// What it leaves of the routines: nothing unwinds on the board, and the landing pads of `core` and `alloc` would need a library for it.
+const PASSES: &str = "globaldce,function(lower-invoke,simplifycfg),globaldce";
+
+/// Adds the routines that a module calls. They are optimized already.
 ///
 /// # Errors
 /// When LLVM cannot read or link them.
@@ -24,25 +28,23 @@ pub(super) fn link_runtime<'ctx>(
     context: &'ctx Context,
     module: &Module<'ctx>,
     machine: &TargetMachine,
-    exported: &[GlobalValue<'ctx>],
 ) -> Result<(), Error> {
-    let exported: Vec<_> = exported.iter().map(|global| global.get_name().to_owned()).collect();
     let runtime = runtime(context)?;
     runtime.set_triple(&machine.get_triple());
     runtime.set_data_layout(&machine.get_target_data().get_data_layout());
+    let functions = runtime.get_functions().filter(|function| !function.as_global_value().is_declaration());
+    let (called, others): (Vec<_>, Vec<_>) = functions
+        .partition(|function| function.get_name().to_str().is_ok_and(|name| module.get_function(name).is_some()));
+    let called: Vec<String> =
+        called.iter().map(|function| function.get_name().to_string_lossy().into_owned()).collect();
     // What is hidden and not called is not linked, nor even read.
-    for global in definitions(&runtime) {
-        if global.get_name().to_str().is_ok_and(|name| module.get_function(name).is_none()) {
-            hide(global);
-        }
-    }
-    module.link_in_module(runtime).map_err(|error| Error::llvm("linking the board's runtime", error))?;
-    for global in definitions(module) {
-        if !exported.iter().any(|name| name.as_c_str() == global.get_name()) {
-            hide(global);
-        }
-    }
-    Ok(())
+    others.into_iter().for_each(hide);
+    let linking = "linking the board's runtime";
+    module.link_in_module(runtime).map_err(|error| Error::llvm(linking, error))?;
+    module.strip_debug_info();
+    called.iter().filter_map(|name| module.get_function(name)).for_each(hide);
+    module.run_passes(PASSES, machine, PassBuilderOptions::create()).map_err(|error| Error::llvm(linking, error))?;
+    module.verify().map_err(|error| Error::llvm(linking, error))
 }
 
 /// The module of [`RUNTIME`], of which a function is read when it is linked.
@@ -59,13 +61,7 @@ fn runtime(context: &Context) -> Result<Module<'_>, Error> {
     Ok(unsafe { Module::new(module) })
 }
 
-/// The functions and data of a module that it does not only declare.
-fn definitions<'ctx>(module: &Module<'ctx>) -> Vec<GlobalValue<'ctx>> {
-    let functions = module.get_functions().map(|function| function.as_global_value());
-    functions.chain(module.get_globals()).filter(|global| !global.is_declaration()).collect()
-}
-
-fn hide(global: GlobalValue<'_>) {
-    global.set_visibility(GlobalVisibility::Default);
-    global.set_linkage(Linkage::Internal);
+fn hide(function: FunctionValue<'_>) {
+    function.as_global_value().set_visibility(GlobalVisibility::Default);
+    function.set_linkage(Linkage::Internal);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hb_runtime::board::TensorFacts;
+use hb_runtime::board::{CompiledBody, TensorFacts};
 use hb_runtime::routines::{Body, Branch, Region, Repeat};
 use hb_runtime::{Array, Fault};
 
@@ -10,7 +10,7 @@ use super::error::Error;
 use super::executable::{Executable, ExecutableOptions, Observe};
 use super::graph::{ExpressionGraph, GraphTensor};
 use super::interpret::interpret;
-use super::routine::{BoardCall, Callable, CompiledGraph};
+use super::routine::{BoardCall, Callable};
 use super::work::{Work, work_of_graph};
 
 /// The graph of a region. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running.
@@ -69,7 +69,7 @@ impl Callable for Branch<RegionGraph> {
         &self,
         results: Vec<TensorFacts>,
         operands: Vec<TensorFacts>,
-        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledGraph, Error>,
+        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledBody, Error>,
     ) -> Result<BoardCall, Error> {
         let then = self.then.with(|body| compile(&body.graph))?;
         let otherwise = self.otherwise.with(|body| compile(&body.graph))?;
@@ -106,7 +106,7 @@ impl Callable for Repeat<RegionGraph> {
         &self,
         results: Vec<TensorFacts>,
         operands: Vec<TensorFacts>,
-        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledGraph, Error>,
+        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledBody, Error>,
     ) -> Result<BoardCall, Error> {
         BoardCall::of(around(self, self.body.with(|body| compile(&body.graph))?), results, operands)
     }

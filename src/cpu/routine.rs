@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use hb_runtime::board::{BoardRoutine, Description, TensorFacts};
+use hb_runtime::board::{BoardRoutine, CompiledBody, Description, TensorFacts};
 use hb_runtime::{Fault, Routine, with_routines};
 
 use super::error::Error;
@@ -34,14 +34,11 @@ impl BoardCall {
         operands: Vec<TensorFacts>,
     ) -> Result<BoardCall, Error> {
         let description = Description { routine, results, operands };
-        let description =
-            postcard::to_allocvec(&description).map_err(|error| Error::llvm("describing a routine", error))?;
+        let description = postcard::to_allocvec(&description)
+            .map_err(|error| Error::invalid(R::SYMBOL, format!("cannot be described to the board: {error}")))?;
         Ok(BoardCall { symbol: R::SYMBOL, description })
     }
 }
-
-/// A graph inside of a routine, as code of the board.
-pub(crate) type CompiledGraph = hb_runtime::board::CompiledBody;
 
 /// A routine that a graph may call.
 pub trait Callable: Routine + Debug + Send + Sync {
@@ -53,7 +50,7 @@ pub trait Callable: Routine + Debug + Send + Sync {
         &self,
         results: Vec<TensorFacts>,
         operands: Vec<TensorFacts>,
-        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledGraph, Error>,
+        compile: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledBody, Error>,
     ) -> Result<BoardCall, Error>;
 
     /// The same routine with the graphs inside of it compiled; `None` when there are none.
@@ -86,7 +83,7 @@ macro_rules! callable {
                 &self,
                 results: Vec<TensorFacts>,
                 operands: Vec<TensorFacts>,
-                _: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledGraph, Error>,
+                _: &mut dyn FnMut(&ExpressionGraph) -> Result<CompiledBody, Error>,
             ) -> Result<BoardCall, Error> {
                 BoardCall::of(self.clone(), results, operands)
             }
@@ -99,6 +96,7 @@ with_routines!(callable);
 pub(crate) fn fault_at(fault: Fault, node: &str) -> Error {
     match fault {
         Fault::Reason(reason) => Error::invalid(node, reason),
+        Fault::Array(error) => error.of_tensor(node).into(),
         Fault::Inner(error) => match error.downcast::<Error>() {
             Ok(inner) => *inner,
             Err(other) => Error::invalid(node, other.to_string()),

@@ -69,16 +69,9 @@ with_routines!(entries);
 entry!(Branch<CompiledBody> => hb_branch);
 entry!(Repeat<CompiledBody> => hb_repeat);
 
-/// Nothing unwinds, but the functions of `core` and `alloc` are compiled as if it did.
+/// Nothing unwinds, but the functions of `core` and `alloc` are compiled as if it did; the linker of objects removes what would call it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
-
-/// As above.
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() -> ! {
-    // SAFETY: it takes nothing.
-    unsafe { abort() }
-}
 
 /// Runs a routine on tensors at addresses.
 ///
@@ -96,8 +89,8 @@ unsafe fn call<R: BoardRoutine>(
         return 1;
     };
     for (number, body) in routine.bodies().into_iter().enumerate() {
-        // SAFETY: there is one for each body.
-        body.function = Some(unsafe { *regions.add(number) });
+        // SAFETY: there is one for each body, compiled for it.
+        unsafe { body.bind(*regions.add(number)) };
     }
     // SAFETY: there is an address for each tensor, and its memory has the tensor's size; results overlap nothing. Of an empty tensor the
     // address may be none.

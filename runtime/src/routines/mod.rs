@@ -69,14 +69,13 @@ use crate::scalar::Scalar;
 
 /// The operand with this number.
 fn operand<'v, 'a>(operands: &'v [ArrayView<'a>], index: usize) -> Result<&'v ArrayView<'a>, Fault> {
-    operands.get(index).ok_or_else(|| Fault::Reason(alloc::format!("has no operand {index}")))
+    operands.get(index).ok_or_else(|| Fault::Reason(format!("has no operand {index}")))
 }
 
 /// The values of the operand with this number, of this element type.
 fn values<'a, T: ArrayElement>(operands: &[ArrayView<'a>], index: usize) -> Result<&'a [T], Fault> {
     let view = operand(operands, index)?;
-    view.values()
-        .ok_or_else(|| Fault::Reason(alloc::format!("operand {index} is {}, not {}", view.element, T::ELEMENT)))
+    view.values().ok_or_else(|| Fault::Reason(format!("operand {index} is {}, not {}", view.element, T::ELEMENT)))
 }
 
 /// Bytes of the unused part of a result are zero.

@@ -290,7 +290,7 @@ impl<T: Real> Columns<'_, T> {
     /// Adds the product of a row and the matrix: `sums[j] += Σ row[i] * matrix[i, first + j]`. Each product and each sum is rounded, so that
     /// vectors of any length give the same bits.
     fn add_products(self, row: &[T], sums: &mut [T]) {
-        #[cfg(all(target_arch = "x86_64", not(feature = "board")))]
+        #[cfg(all(target_arch = "x86_64", not(board)))]
         {
             #[target_feature(enable = "avx2")]
             fn avx2<T: Real>(columns: Columns<'_, T>, row: &[T], sums: &mut [T]) {

@@ -280,7 +280,8 @@ fn segments(hbm: &Hbm) -> Vec<Compiled> {
         let module = mlir::parse(&context, hbm.section(body.ir_section), &segment.name).unwrap();
         let function = ir::function_named(module.as_operation(), &body.entry).unwrap();
         let executable = FloatExecutable::compile(function, ExecutableOptions::default()).unwrap();
-        let inputs = hb::quant::calibrate::random_inputs(&executable, 7).unwrap();
+        let inputs =
+            hb::quant::calibrate::random_inputs(&executable, 7, hb::quant::calibrate::Draw::default()).unwrap();
         let outputs = executable.run_stored(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {}).unwrap();
         let object = hbm.section(body.object_section.expect("code for the board")).to_vec();
         networks.push(Compiled { case: segment.name.clone(), symbol: body.entry.clone(), object, inputs, outputs });

@@ -256,3 +256,37 @@ fn forms_before_opset_6_are_read_where_it_did_not_change_them() {
     assert_eq!(error, "node \"n\" (Relu): its form of opset 5 is not supported, that of 6 and later is");
     assert_eq!(upgraded(1, Node::new("n", "Softsign", &["x"], &["y"])).unwrap(), ["Softsign"]);
 }
+
+/// What people get in place of a model is told by what it is.
+#[test]
+fn files_that_are_no_models() {
+    let told = |bytes: &'static [u8]| onnx::from_bytes(bytes.into(), None).unwrap_err().to_string();
+    assert!(told(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").contains("git lfs pull"));
+    assert!(told(b"\n<!DOCTYPE html><html></html>").contains("HTML"));
+    assert!(told(b"PK\x03\x04archive/data.pkl").contains("torch.onnx.export"));
+}
+
+/// As onnxruntime: "Type Error: Type (tensor(int64)) of output arg (y) of node (relu) does not match expected type (tensor(float))".
+#[test]
+fn outputs_of_another_type_than_declared_are_errors() {
+    let value = |name: &str, element| onnx::model::Value { name: name.into(), element: Some(element), shape: None };
+    let x = onnx::model::Value {
+        shape: Some(vec![onnx::model::Dimension::Fixed(2)]),
+        ..value("x", hb_dialects::ElementType::F32)
+    };
+    let graph = onnx::model::Graph {
+        name: "g".into(),
+        nodes: vec![onnx::model::Node::new("relu", "Relu", &["x"], &["y"])],
+        inputs: vec![x],
+        outputs: vec![value("y", hb_dialects::ElementType::I64)],
+        ..onnx::model::Graph::default()
+    };
+    let context = hb_dialects::context();
+    let error = onnx::import(&context, onnx::model::Model::new(9, 19, graph), &onnx::ImportOptions::default())
+        .err()
+        .map(|error| error.to_string());
+    assert!(
+        error.as_ref().is_some_and(|error| error.contains("\"y\" is declared int64, but the network gives float32")),
+        "{error:?}"
+    );
+}

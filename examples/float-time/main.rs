@@ -67,7 +67,7 @@ fn main() -> Result<()> {
     };
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let executable = compile(Path::new(path))?;
-    let inputs = hb::quant::calibrate::random_inputs(&executable, 1)?;
+    let inputs = hb::quant::calibrate::random_inputs(&executable, 1, hb::quant::calibrate::Draw::default())?;
     let inputs: Vec<&Array> = inputs.iter().collect();
     let mut outputs = Vec::new();
     for line in std::io::stdin().lock().lines() {

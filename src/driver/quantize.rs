@@ -21,7 +21,7 @@ use crate::files::{FileError, FileSet, file_names};
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
-    calibrate::{CalibrationError, Samples, threads},
+    calibrate::{CalibrationError, Draw, Samples, threads},
     channel_ranges::{ChannelRanges, channel_ranges, scale_channels},
     correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
@@ -89,7 +89,7 @@ impl NetworkStages<'_> {
             tracing::info!("the network brings the scales of all of its values: nothing is calibrated");
         }
         if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip || (is_quantized && !is_given) {
-            return Ok(SampleSource::Random);
+            return Ok(SampleSource::Random(Draw::for_network(executable)?));
         }
         if let Some(opened) = self.opened.get() {
             return Ok(SampleSource::Files(opened.clone()));

@@ -7,7 +7,7 @@ use super::configuration::{
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
 use crate::float::own_normalization::own_normalizations;
-use crate::quant::calibrate::{CalibrationError, random_inputs};
+use crate::quant::calibrate::{CalibrationError, Draw, random_inputs};
 use hb_dialects::ElementType;
 use melior::ir::OperationRef;
 
@@ -18,8 +18,8 @@ const QUESTIONED_SAMPLES: usize = 8;
 
 /// Where calibration samples come from.
 pub(super) enum SampleSource {
-    /// Random numbers: they say nothing of the network's use.
-    Random,
+    /// Random numbers, drawn in this way: they say nothing of the network's use.
+    Random(Draw),
     /// Those of the configuration.
     Files(samples::SampleFiles),
 }
@@ -27,7 +27,7 @@ pub(super) enum SampleSource {
 impl SampleSource {
     pub(super) fn len(&self) -> usize {
         match self {
-            SampleSource::Random => RANDOM_SAMPLES,
+            SampleSource::Random(_) => RANDOM_SAMPLES,
             SampleSource::Files(samples) => samples.len(),
         }
     }
@@ -35,14 +35,14 @@ impl SampleSource {
     /// Where a sample comes from, as `accuracy_command` is told.
     pub(super) fn name(&self, index: usize) -> String {
         match self {
-            SampleSource::Random => "random".to_owned(),
+            SampleSource::Random(_) => "random".to_owned(),
             SampleSource::Files(samples) => samples.name(index),
         }
     }
 
     pub(super) fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, CalibrationError> {
         match self {
-            SampleSource::Random => random_inputs(executable, index as u64),
+            SampleSource::Random(draw) => random_inputs(executable, index as u64, *draw),
             SampleSource::Files(samples) => samples.read(index),
         }
     }
@@ -59,6 +59,15 @@ pub(super) fn of_infinite_sample(
         CalibrationError::NotANumber { output, constant: None } => output,
         _ => return error,
     };
+    if matches!(source, SampleSource::Random(_)) {
+        return CalibrationError::Sample {
+            sample: "random numbers".to_owned(),
+            reason: format!(
+                "the value of '{value}' is infinite or no number for them, of whichever sign; give samples of what the network is used for \
+                 (cal_data_dir)"
+            ),
+        };
+    }
     let is_infinite = |index: &usize| {
         let arrays = source.read(executable, *index).unwrap_or_default();
         arrays.iter().any(|array| array.to_f64().iter().any(|value| value.is_infinite()))
@@ -81,7 +90,7 @@ pub(super) fn question_ranges(
     function: OperationRef<'_, '_>,
     inputs: &[CheckedInput],
 ) -> Result<(), CalibrationError> {
-    if matches!(source, SampleSource::Random) {
+    if matches!(source, SampleSource::Random(_)) {
         return Ok(());
     }
     let normalizations = own_normalizations(function)?;

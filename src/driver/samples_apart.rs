@@ -6,7 +6,7 @@
 use super::compile::StageError;
 use super::configuration::CheckedInput;
 use crate::cpu::{Array, FloatExecutable};
-use crate::quant::calibrate::{CalibrationError, random_inputs};
+use crate::quant::calibrate::{CalibrationError, Draw, random_inputs};
 use hb_dialects::ElementType;
 
 /// The rounding of sums that are cut into other pieces, beside the largest result.
@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-4;
 /// # Errors
 /// When the network cannot be run.
 pub(super) fn tell_mixed(executable: &FloatExecutable, inputs: &[CheckedInput]) -> Result<(), StageError> {
-    let sample = random_inputs(executable, 1)?;
+    let sample = random_inputs(executable, 1, Draw::for_network(executable)?)?;
     let names: Vec<String> = executable.inputs().map(|(name, ..)| name.to_owned()).collect();
     for input in inputs.iter().filter(|input| input.batched) {
         let Some(index) = names.iter().position(|name| *name == input.name) else { continue };

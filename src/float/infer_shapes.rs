@@ -10,7 +10,7 @@ use hb_dialects::{
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
-use melior::ir::{Attribute, BlockLike, BlockRef, OperationRef, ValueLike, operation::OperationLike};
+use melior::ir::{Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Constants that folding makes are bounded: a small network must not grow into a large one.
 const LARGEST_FOLDED_BYTES: usize = 256 << 20;
@@ -90,14 +90,32 @@ fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
         // A declared shape does not make two branches agree.
         let is_told = inferred.dimensions.is_some() || missing_shape(operation).is_none();
         if refined.bound_shape().is_none() || !is_told {
-            let reason = missing_shape(operation).unwrap_or_else(|| {
-                "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
-            });
-            return Err(reason);
+            return Err(missing_shape(operation).unwrap_or_else(|| unknown_shape(operation)));
         }
         ir::set_result_type(result, refined.to_type(context));
     }
     fold(operation, op)
+}
+
+/// Why nothing else tells the shape of a result: the shapes of its operands are not known, or it follows from what they hold.
+fn unknown_shape(operation: OperationRef<'_, '_>) -> String {
+    let operands = || (0..operation.operand_count()).filter_map(|index| operation.operand(index).ok());
+    let type_of = |value: Value<'_, '_>| TensorType::from_type(value.r#type()).ok();
+    if !operands().all(|value| type_of(value).is_some_and(|r#type| r#type.bound_shape().is_some())) {
+        return "the shape of its result is not known; give the input shapes, or remove the dynamic part".into();
+    }
+    let holds_sizes = |value: &Value<'_, '_>| {
+        let is_integer = type_of(*value).is_some_and(|r#type| r#type.element.storage().is_integer());
+        is_integer && ir::constant_of(*value).is_none()
+    };
+    let from = operands().find(holds_sizes).map(|value| match ir::defining_operation(value) {
+        Some(producer) => format!("what node '{}' computes", producer.node()),
+        None => "the values of an input".to_owned(),
+    });
+    format!(
+        "the shape of its result follows from {}, which is known only when the network runs; make it a constant",
+        from.unwrap_or_else(|| "what its operands hold".to_owned())
+    )
 }
 
 fn fold(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {

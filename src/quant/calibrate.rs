@@ -4,8 +4,7 @@ use super::Observer;
 use super::groups::Sources;
 use super::masks::{MaskPlan, Masks};
 use super::moments::{MomentsPlan, TakenValues};
-use crate::cpu::{Array, ArrayError, Error, FloatExecutable};
-use hb_dialects::ElementType;
+use crate::cpu::{Array, ArrayError, Error, FloatExecutable, Scalar};
 use hb_dialects::{
     ir::{self, IrError},
     names::FUNCTION,
@@ -121,6 +120,8 @@ pub struct Measurement {
     pub taken: Vec<TakenValues>,
     /// What the network makes of the first sample.
     pub first: Values,
+    /// The first value that was infinite or no number, in the order in which the network computes.
+    not_finite: Option<String>,
 }
 
 impl Measurement {
@@ -135,6 +136,7 @@ impl Measurement {
         }
         self.outputs.extend(next.outputs);
         self.taken.extend(next.taken);
+        self.not_finite = self.not_finite.take().or(next.not_finite);
     }
 }
 
@@ -156,9 +158,10 @@ pub fn measure(
     // The first sample is in the first part.
     let mut all = parts.next().unwrap_or_default();
     parts.for_each(|part| all.merge(part));
-    match all.observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
-        Some((name, observer)) => {
-            Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite(), constant: None })
+    match all.not_finite {
+        Some(value) => {
+            let count = all.observers.get(&value).map_or(0, Observer::not_finite);
+            Err(CalibrationError::NotFinite { value, count, constant: None })
         }
         None => Ok(all),
     }
@@ -208,12 +211,17 @@ fn measure_some(
 ) -> Result<Measurement, CalibrationError> {
     let Measurement { mut observers, mut outputs, mut first, .. } = Measurement::default();
     let mut taken = TakenValues::default();
-    let mut observe = |name: &str, shown: &[f32]| match observers.get_mut(name) {
-        Some(observer) => observer.observe(shown),
-        None => {
-            let mut observer = if histograms.contains(name) { Observer::default() } else { Observer::of_ends() };
-            observer.observe(shown);
-            observers.insert(name.to_owned(), observer);
+    let mut not_finite = None;
+    let mut observe = |name: &str, shown: &[f32]| {
+        let observer = match observers.get_mut(name) {
+            Some(observer) => observer,
+            None => observers
+                .entry(name.to_owned())
+                .or_insert_with(|| if histograms.contains(name) { Observer::default() } else { Observer::of_ends() }),
+        };
+        observer.observe(shown);
+        if not_finite.is_none() && observer.not_finite() > 0 {
+            not_finite = Some(name.to_owned());
         }
     };
     for &index in indices {
@@ -243,7 +251,7 @@ fn measure_some(
         }
         done();
     }
-    Ok(Measurement { observers, outputs, taken: vec![taken], first })
+    Ok(Measurement { observers, outputs, taken: vec![taken], first, not_finite })
 }
 
 /// The values of an array, as f32.
@@ -251,12 +259,59 @@ pub fn floats(array: &Array) -> Vec<f32> {
     array.to_f64().into_iter().map(|value| value as f32).collect()
 }
 
-/// Inputs of calibration type `skip`: uniform in [-1, 1), the same in every run. Integers are drawn from 0 and 1, which are
-/// valid indices of nearly everything.
+/// How the inputs of calibration type `skip` are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Floats are drawn from this to 1.
+    floats_from: f32,
+    /// Integers are drawn from these.
+    integers: [i64; 2],
+}
+
+impl Draw {
+    /// What suits nearly every network first: numbers of both signs; masks, and indices that are valid nearly everywhere.
+    const ALL: [Draw; 6] = [
+        Draw { floats_from: -1.0, integers: [0, 1] },
+        // For a logarithm or a square root.
+        Draw { floats_from: 0.0625, integers: [0, 1] },
+        // For masks that must leave something, and for what is divided by.
+        Draw { floats_from: -1.0, integers: [1, 1] },
+        Draw { floats_from: 0.0625, integers: [1, 1] },
+        // For indices into one element.
+        Draw { floats_from: -1.0, integers: [0, 0] },
+        Draw { floats_from: 0.0625, integers: [0, 0] },
+    ];
+
+    /// The first way of drawing of which the network makes numbers; the first of all where none does.
+    ///
+    /// # Errors
+    /// When an input is too large.
+    pub fn for_network(executable: &FloatExecutable) -> Result<Draw, CalibrationError> {
+        let [first, ..] = Draw::ALL;
+        for draw in Draw::ALL {
+            let inputs = random_inputs(executable, 0, draw)?;
+            let is_finite = |array: &Array| array.to_f64().iter().all(|value| value.is_finite());
+            let outputs = executable.run(&inputs.iter().collect::<Vec<_>>());
+            if outputs.is_ok_and(|outputs| outputs.iter().all(is_finite)) {
+                return Ok(draw);
+            }
+        }
+        Ok(first)
+    }
+}
+
+impl Default for Draw {
+    fn default() -> Draw {
+        let [first, ..] = Draw::ALL;
+        first
+    }
+}
+
+/// Inputs of calibration type `skip`, the same in every run.
 ///
 /// # Errors
 /// When an input is too large.
-pub fn random_inputs(executable: &FloatExecutable, seed: u64) -> Result<Vec<Array>, CalibrationError> {
+pub fn random_inputs(executable: &FloatExecutable, seed: u64, draw: Draw) -> Result<Vec<Array>, CalibrationError> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let mut next = || {
         // xorshift64*, Vigna 2016.
@@ -265,12 +320,21 @@ pub fn random_inputs(executable: &FloatExecutable, seed: u64) -> Result<Vec<Arra
         state ^= state >> 27;
         state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40
     };
+    // 24 bits: from 0 to 2.
+    let mut float = || draw.floats_from + next() as f32 / (1u64 << 23) as f32 * ((1.0 - draw.floats_from) / 2.0);
     let mut arrays = Vec::new();
     for (_, element, shape) in executable.inputs() {
         let mut array = Array::zeros(element, shape)?;
-        if element == ElementType::F32 {
-            for value in array.values_mut::<f32>().unwrap_or_default() {
-                *value = next() as f32 / (1u64 << 23) as f32 - 1.0;
+        if let Some(values) = array.values_mut::<f32>() {
+            values.iter_mut().for_each(|value| *value = float());
+        } else {
+            let [low, high] = draw.integers;
+            for position in 0..array.len() {
+                let value = float();
+                let integer = if value * 2.0 < draw.floats_from + 1.0 { low } else { high };
+                let value =
+                    if element.is_float() { Scalar::Float(value.into()) } else { Scalar::Integer(integer.into()) };
+                array.set(position, value.cast(element));
             }
         }
         arrays.push(array);

@@ -206,7 +206,7 @@ pub fn calibrate(
     let measurement = measure(executable, &measured, samples, done)
         .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
     let measurement = measurement.map_err(|error| with_constant(function, error))?;
-    let Measurement { observers, outputs, taken, first: values } = measurement;
+    let Measurement { observers, outputs, taken, first: values, .. } = measurement;
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =

@@ -107,7 +107,8 @@ fn the_classes_of_a_segmentation() {
         let constants = [("w", constant(&[5, 3, 1, 1], &weights)), ("sizes", sizes.clone().unwrap())];
         let x: Vec<f32> = (0..3 * 36).map(|index| ((index * 29 % 64) as f32 - 32.0) / 32.0).collect();
         let folder = tempfile::tempdir().unwrap();
-        let network = graph(&[("x", &[1, 3, 6, 6])], &constants, nodes, &["y", "b"]);
+        let mut network = graph(&[("x", &[1, 3, 6, 6])], &constants, nodes, &["y", "b"]);
+        network.outputs[0].element = Some(ElementType::I64);
         let outputs = run(folder.path(), network, &[array(&[1, 3, 6, 6], &x)]);
         assert_eq!(processors(&folder.path().join("out/network.hbm")), ["bpu", "cpu"]);
         assert_eq!((outputs[0].element(), outputs[0].shape()), (ElementType::I64, [1, 12, 12].as_slice()));

@@ -276,6 +276,7 @@ fn casts_reshapes_and_softmaxes_are_removed() {
         &[],
     );
     network.inputs[0].element = Some(ElementType::I32);
+    network.outputs[0].element = Some(ElementType::I32);
     // Random samples of integers are 0 and 1.
     let whole: Vec<i32> = (0..60).map(|index| index * 37 % 9 % 2).collect();
     let reals: Vec<f32> = whole.iter().map(|value| *value as f32).collect();

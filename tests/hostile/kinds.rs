@@ -306,7 +306,8 @@ fn through_levels(context: &Context, mut module: Module<'_>, run: bool) -> Resul
         let function = ir::function_named(module.as_operation(), FUNCTION).ok_or("no function")?;
         let options = ExecutableOptions { quick: true, ..ExecutableOptions::default() };
         let executable = FloatExecutable::compile(function, options).map_err(text)?;
-        let inputs = hb::quant::calibrate::random_inputs(&executable, 0).map_err(text)?;
+        let inputs =
+            hb::quant::calibrate::random_inputs(&executable, 0, hb::quant::calibrate::Draw::default()).map_err(text)?;
         executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(text)?;
     }
     pipeline(&mut module, "hfloat-to-qdq{default=1.0},qdq-to-bpu,bpu-to-nash{march=nash-e}")

@@ -40,11 +40,9 @@ fn run<T: ArrayElement + PartialOrd>(
     let mut sizes = actual_sizes(operands, 0, &routine.bounded)?;
     let count = sizes.get(routine.axis).copied().unwrap_or(1);
     let room = result(results, 0)?.shape.get(routine.axis).copied().unwrap_or(1);
-    let k = number::<i64>(operands, 1)?.unwrap_or(0);
-    let k = usize::try_from(k).ok().filter(|&k| k <= room.min(count));
-    let k = k.ok_or_else(|| {
-        Fault::Reason(format!("takes {:?} of {} elements", number::<i64>(operands, 1), room.min(count)))
-    })?;
+    let asked = number::<i64>(operands, 1)?.unwrap_or(0);
+    let k = usize::try_from(asked).ok().filter(|&k| k <= room.min(count));
+    let k = k.ok_or_else(|| Fault::Reason(format!("takes {asked} of {} elements", room.min(count))))?;
     let compare = |a: &(T, usize), b: &(T, usize)| {
         let order = in_order(a.0, b.0);
         (if routine.largest { order.reverse() } else { order }).then(a.1.cmp(&b.1))

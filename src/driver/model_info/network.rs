@@ -40,8 +40,8 @@ pub struct NetworkInformation {
 pub struct PortInformation {
     /// As the model calls it.
     pub name: String,
-    /// None where a size is open.
-    pub shape: Vec<Option<usize>>,
+    /// None where the model does not say how many sizes there are; inside, where a size is open.
+    pub shape: Option<Vec<Option<usize>>>,
     /// Such as `float32`.
     pub element: String,
     /// What a step of its integers is worth; empty for plain numbers.
@@ -64,14 +64,11 @@ pub struct NodeInformation {
 impl PortInformation {
     /// `1x3x?x?`
     pub fn shape_text(&self) -> String {
-        if self.shape.is_empty() {
+        let Some(shape) = &self.shape else { return "unknown".into() };
+        if shape.is_empty() {
             return "scalar".into();
         }
-        self.shape
-            .iter()
-            .map(|size| size.map_or_else(|| "?".into(), |size| size.to_string()))
-            .collect::<Vec<_>>()
-            .join("x")
+        shape.iter().map(|size| size.map_or_else(|| "?".into(), |size| size.to_string())).collect::<Vec<_>>().join("x")
     }
 
     /// The scale, or how many there are.
@@ -86,7 +83,7 @@ impl PortInformation {
 
     fn of_value(name: String, value: MlirValue<'_, '_>) -> Result<Self, String> {
         let r#type = TensorType::from_type(value.r#type()).map_err(|error| error.to_string())?;
-        let shape = r#type.bound_shape().or_else(|| r#type.shape()).unwrap_or_default();
+        let shape = r#type.bound_shape().or_else(|| r#type.shape());
         let (scales, zero_point) = match &r#type.element {
             Element::Quantized(quantized) => match &quantized.scale {
                 Scale::PerTensor(affine) => (vec![affine.scale], affine.zero_point),
@@ -95,7 +92,7 @@ impl PortInformation {
             Element::Plain(_) => (Vec::new(), 0),
         };
         let element = r#type.element.storage().name().to_owned();
-        Ok(Self { name, shape: shape.into_iter().map(Some).collect(), element, scales, zero_point })
+        Ok(Self { name, shape: shape.map(|shape| shape.into_iter().map(Some).collect()), element, scales, zero_point })
     }
 }
 
@@ -109,7 +106,7 @@ impl NetworkInformation {
         let graph = &model.graph;
         let tensor = |value: &Value| PortInformation {
             name: value.name.clone(),
-            shape: value.sizes(),
+            shape: value.shape.as_ref().map(|_| value.sizes()),
             element: value.element.map_or_else(|| "unknown".into(), |element| element.name().to_owned()),
             scales: Vec::new(),
             zero_point: 0,

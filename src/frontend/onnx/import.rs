@@ -172,6 +172,7 @@ fn build_module<'c>(context: &'c Context, mut model: Model) -> Result<Module<'c>
     let outputs = rewriter.importer.outputs(graph)?;
     for (output, declared) in outputs.iter().zip(&graph.outputs) {
         give_rank(context, *output, declared)?;
+        check_declared(*output, declared)?;
     }
     block.append_operation(func::r#return(&outputs, unknown));
     drop(rewriter);
@@ -209,6 +210,26 @@ fn give_rank(context: &Context, output: MlirValue<'_, '_>, declared: &Value) -> 
     if let (None, Some(shape)) = (&r#type.dimensions, &declared.shape) {
         let ranked = TensorType::with_dimensions(r#type.element, Some(vec![None; shape.len()]));
         set_result_type(output, ranked.to_type(context));
+    }
+    Ok(())
+}
+
+/// An output of another type than the model declares is an error, as in onnxruntime; another shape is told, and the network's own holds.
+fn check_declared(output: MlirValue<'_, '_>, declared: &Value) -> Result<(), OnnxError> {
+    let TensorType { element, dimensions, .. } = TensorType::from_type(output.r#type())?;
+    let (name, own) = (&declared.name, element.storage());
+    if let Some(wanted) = declared.element.filter(|wanted| *wanted != own) {
+        return Err(OnnxError::model(format!(
+            "output {name:?} is declared {wanted}, but the network gives {own}; correct the declaration, or cast the value"
+        )));
+    }
+    let (Some(dimensions), Some(shape)) = (dimensions, &declared.shape) else { return Ok(()) };
+    let contradicts = |(own, declared): (&Option<u64>, &Dimension)| match (own, declared) {
+        (Some(own), Dimension::Fixed(declared)) => *own != *declared as u64,
+        _ => false,
+    };
+    if dimensions.len() != shape.len() || dimensions.iter().zip(shape).any(contradicts) {
+        tracing::warn!("output {name:?} has another shape than the model declares; that of the network holds");
     }
     Ok(())
 }

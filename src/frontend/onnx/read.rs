@@ -35,10 +35,29 @@ pub fn load(path: &Path) -> Result<Model, OnnxError> {
     from_bytes(bytes.into(), Some(folder))
 }
 
+/// What is often downloaded in place of a model.
+fn what_it_is(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(b"version https://git-lfs") {
+        Some("it is a pointer of Git LFS, which stands for the file; `git lfs pull` brings the file itself")
+    } else if text.starts_with(b"<") {
+        Some("it is a page of HTML or XML; download the file itself, not the page that shows it")
+    } else if text.starts_with(b"PK\x03\x04") {
+        Some(
+            "it is a zip archive, as PyTorch also writes its checkpoints; unpack it, or export the network to ONNX (torch.onnx.export)",
+        )
+    } else {
+        None
+    }
+}
+
 /// Reads and checks the bytes of a model file. Without `folder`, external data is an error.
 pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxError> {
     if bytes.is_empty() {
         return Err(OnnxError::malformed("it is empty"));
+    }
+    if let Some(other) = what_it_is(&bytes) {
+        return Err(OnnxError::malformed(other));
     }
     wire::check(&bytes, WireMessage::Model).map_err(OnnxError::malformed)?;
     let proto = ModelProto::decode(bytes).map_err(OnnxError::malformed)?;

@@ -1,7 +1,7 @@
 //! The encodings of a tensor's values: raw bytes, typed lists, and files beside the model.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use prost::bytes::Bytes;
@@ -41,7 +41,15 @@ impl<'a> ExternalData<'a> {
         let offset = number("offset")?.unwrap_or(0);
         let path = self.resolve(location)?;
         let failed = |source: std::io::Error| format!("external data {}: {source}", path.display());
-        let mut file = File::open(&path).map_err(failed)?;
+        let mut file = File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => {
+                format!(
+                    "external data {} does not exist; it belongs into the folder of the model, beside it",
+                    path.display()
+                )
+            }
+            _ => failed(source),
+        })?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(format!("external data {} is not a regular file", path.display()));

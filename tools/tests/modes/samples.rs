@@ -193,3 +193,68 @@ fn samples_far_from_all_others_are_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(shown.contains("b.npy: it holds infinity, which makes the value of"), "{shown}");
 }
+
+/// Networks of one output for which random numbers of both signs, or zeros, are no numbers.
+fn of_random_numbers(path: &Path, nodes: Vec<Node>, inputs: Vec<onnx::model::Value>, result: (&str, &[usize])) {
+    let graph = Graph {
+        name: "random".into(),
+        nodes,
+        inputs,
+        outputs: vec![tensor(result.0, ElementType::F32, result.1)],
+        initializers: vec![
+            ("infinity".into(), Tensor::from_f32s(&[f32::NEG_INFINITY])),
+            ("weights".into(), Tensor::from_f32s(&[0.5; 8]).reshaped(vec![8, 1]).expect("a tensor")),
+        ],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), path).expect("written");
+}
+
+#[test]
+fn random_samples_suit_the_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let value = |element| tensor("x", element, &[4, 8]);
+    let product = |of: &str| Node::new("product", "MatMul", &[of, "weights"], &["y"]);
+    let check = |name: &str| run(folder, "hb_compile", &["-m", name, "--march", "nash-e"]);
+
+    let logarithm = Node::new("log", "Log", &["x"], &["l"]);
+    of_random_numbers(
+        &folder.join("log.onnx"),
+        vec![logarithm.clone(), product("l")],
+        vec![value(ElementType::F32)],
+        ("y", &[4, 1]),
+    );
+    // A row whose scores are all masked has no maximum.
+    let masked = Node::new("masked", "Where", &["x", "scores", "infinity"], &["m"]);
+    of_random_numbers(
+        &folder.join("mask.onnx"),
+        vec![masked, Node::new("softmax", "Softmax", &["m"], &["s"]), product("s")],
+        vec![value(ElementType::Bool), tensor("scores", ElementType::F32, &[4, 8])],
+        ("y", &[4, 1]),
+    );
+    // The only index of its axis is 0.
+    of_random_numbers(
+        &folder.join("index.onnx"),
+        vec![Node::new("gather", "Gather", &["row", "x"], &["g"]), Node::new("turn", "Neg", &["g"], &["y"])],
+        vec![tensor("x", ElementType::I64, &[4]), tensor("row", ElementType::F32, &[1, 8])],
+        ("y", &[4, 8]),
+    );
+    for name in ["log.onnx", "mask.onnx", "index.onnx"] {
+        let output = check(name);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    }
+
+    let below = Node::new("square", "Mul", &["x", "x"], &["q"]);
+    of_random_numbers(
+        &folder.join("never.onnx"),
+        vec![below, Node::new("turn", "Neg", &["q"], &["n"]), Node::new("root", "Sqrt", &["n"], &["r"]), product("r")],
+        vec![value(ElementType::F32)],
+        ("y", &[4, 1]),
+    );
+    let told = text(&check("never.onnx").stderr);
+    assert!(
+        told.contains("the value of 'root' is infinite or no number for them") && told.contains("cal_data_dir"),
+        "{told}"
+    );
+}

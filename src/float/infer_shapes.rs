@@ -6,11 +6,13 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes, infer_types, missing_shape, normalize_axis, refine, undecided_fault},
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
-    names::{SCALE_AXIS, SCALES, WIDE},
+    names::{self, SCALE_AXIS, SCALES, WIDE},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
-use melior::ir::{Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{
+    Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, block::BlockArgument, operation::OperationLike,
+};
 
 /// Constants that folding makes are bounded: a small network must not grow into a large one.
 const LARGEST_FOLDED_BYTES: usize = 256 << 20;
@@ -110,12 +112,19 @@ fn unknown_shape(operation: OperationRef<'_, '_>) -> String {
     };
     let from = operands().find(holds_sizes).map(|value| match ir::defining_operation(value) {
         Some(producer) => format!("what node '{}' computes", producer.node()),
-        None => "the values of an input".to_owned(),
+        None => format!("the values of {}", input_of(operation, value).unwrap_or_else(|| "an input".to_owned())),
     });
     format!(
         "the shape of its result follows from {}, which is known only when the network runs; make it a constant",
         from.unwrap_or_else(|| "what its operands hold".to_owned())
     )
+}
+
+/// An argument of the function around an operation, by the input's name.
+fn input_of(operation: OperationRef<'_, '_>, value: Value<'_, '_>) -> Option<String> {
+    let number = BlockArgument::try_from(value).ok()?.argument_number();
+    let names = names::input_names(operation.parent_operation()?);
+    names.get(number).map(|name| format!("input '{name}'"))
 }
 
 fn fold(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {

@@ -76,8 +76,9 @@ pub enum VerifierError {
     #[error("{first} and {second} have no output of the same name, and no layer: {names}")]
     NoCommonOutput { first: String, second: String, names: String },
     #[error(
-        "output '{output}': {first} gives shape {first_shape:?}, {second} gives {second_shape:?}; a sample holds as many images as a model takes, \
-         one behind the other along the first axis, where one of the two was compiled with input_batch"
+        "output '{output}': {first} gives shape {first_shape:?}, {second} gives {second_shape:?}, which cannot be compared. Where the network itself \
+         chooses how many there are (NonMaxSuppression, TopK), rounding may choose one more or less: judge such models by their results on data with \
+         labels. Where one of the two was compiled with input_batch, its sample holds as many images, one behind the other along the first axis"
     )]
     Shape { output: String, first: String, first_shape: Vec<usize>, second: String, second_shape: Vec<usize> },
 }

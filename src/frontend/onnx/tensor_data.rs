@@ -40,16 +40,8 @@ impl<'a> ExternalData<'a> {
         let location = entry("location").ok_or("external data without a location")?;
         let offset = number("offset")?.unwrap_or(0);
         let path = self.resolve(location)?;
-        let failed = |source: std::io::Error| format!("external data {}: {source}", path.display());
-        let mut file = File::open(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => {
-                format!(
-                    "external data {} does not exist; it belongs into the folder of the model, beside it",
-                    path.display()
-                )
-            }
-            _ => failed(source),
-        })?;
+        let failed = |source: io::Error| format!("external data {}: {source}", path.display());
+        let mut file = File::open(&path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(format!("external data {} is not a regular file", path.display()));
@@ -84,9 +76,15 @@ impl<'a> ExternalData<'a> {
         if location.is_empty() || location.contains('\0') || !relative.components().all(plain) {
             return Err(format!("external data {location:?} must be a path inside the folder of the model"));
         }
-        let failed = |source: std::io::Error| format!("external data {location:?}: {source}");
+        let failed = |source: io::Error| format!("external data {location:?}: {source}");
         let folder = folder.canonicalize().map_err(failed)?;
-        let path = folder.join(relative).canonicalize().map_err(failed)?;
+        let path = folder.join(relative).canonicalize().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => format!(
+                "external data {location:?} does not exist in the folder of the model, {}; put it there",
+                folder.display()
+            ),
+            _ => failed(source),
+        })?;
         if !path.starts_with(&folder) {
             return Err(format!("external data {location:?} leads out of the folder of the model"));
         }

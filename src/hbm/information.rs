@@ -198,7 +198,11 @@ pub fn to_text(hbm: &Hbm, with_layers: bool) -> String {
             vec![
                 tensor.name.clone(),
                 direction.into(),
-                if tensor.region.is_some() { format!("up to {}", shape(&tensor.dims)) } else { shape(&tensor.dims) },
+                if tensor.region.is_some() || tensor.sizes_buffer.is_some() {
+                    format!("up to {}", shape(&tensor.dims))
+                } else {
+                    shape(&tensor.dims)
+                },
                 tensor.element_type.name().into(),
                 if tensor.layout.is_empty() { "-".into() } else { tensor.layout.clone() },
                 tensor.strides.iter().map(usize::to_string).collect::<Vec<_>>().join(","),

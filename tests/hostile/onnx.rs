@@ -142,7 +142,7 @@ fn external_data_is_read_inside_the_folder_only() {
         (&[("location", "")], "must be a path inside the folder"),
         (&[("location", "link")], "leads out of the folder"),
         (&[("location", "up/secret")], "leads out of the folder"),
-        (&[("location", "absent")], "No such file"),
+        (&[("location", "absent")], "does not exist in the folder of the model"),
         (&[("location", ".")], "not a regular file"),
         (&[("offset", "0")], "without a location"),
         (&[("location", "weights"), ("offset", "17")], "offset 17 is beyond the end"),

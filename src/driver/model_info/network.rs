@@ -2,7 +2,7 @@
 
 use super::removable::{Edges, removable};
 use crate::bpu::lower::border::Removable;
-use crate::frontend::onnx::model::{Model, Value};
+use crate::frontend::onnx::model::{Attribute, Graph, Model, Node, Value};
 use crate::hbm::ModelParameter;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Element, OperationAttributes, Scale, TensorType};
@@ -100,6 +100,30 @@ fn version(name: &str, version: impl ToString) -> (String, String) {
     (name.to_owned(), version.to_string())
 }
 
+/// A graph with those inside of its nodes: branches, and bodies of loops.
+#[derive(Default)]
+struct WholeModel<'m> {
+    nodes: Vec<&'m Node>,
+    /// Of initializers, and of Constant nodes.
+    constant_bytes: usize,
+}
+
+impl<'m> WholeModel<'m> {
+    fn add(&mut self, graph: &'m Graph) {
+        self.constant_bytes += graph.initializers.iter().map(|(_, tensor)| tensor.data().len()).sum::<usize>();
+        for node in &graph.nodes {
+            self.nodes.push(node);
+            for (_, attribute) in &node.attributes {
+                match attribute {
+                    Attribute::Graph(inner) => self.add(inner),
+                    Attribute::Tensor(tensor) => self.constant_bytes += tensor.data().len(),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
 impl NetworkInformation {
     /// Of an ONNX model, or what a Caffe network becomes.
     pub fn of_model(model: &Model) -> Self {
@@ -134,16 +158,21 @@ impl NetworkInformation {
             })
             .collect();
         let names = |values: &[Value]| values.iter().map(|value| value.name.clone()).collect::<Vec<_>>();
+        let mut whole = WholeModel::default();
+        whole.add(graph);
         Self {
             kind: "onnx",
             name: graph.name.clone(),
             versions,
             inputs: graph.inputs.iter().map(tensor).collect(),
             outputs: graph.outputs.iter().map(tensor).collect(),
-            nodes: computing()
+            nodes: whole
+                .nodes
+                .iter()
+                .filter(|node| node.operator != "Constant")
                 .map(|node| NodeInformation { name: node.name.clone(), operator: node.qualified_operator(), on: None })
                 .collect(),
-            constant_bytes: graph.initializers.iter().map(|(_, tensor)| tensor.data().len()).sum(),
+            constant_bytes: whole.constant_bytes,
             parameters: Vec::new(),
             removable: removable(&edges, &names(&graph.inputs), &names(&graph.outputs)),
         }
@@ -294,6 +323,7 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frontend::onnx::tensor::Tensor;
 
     const SEGMENTS: &str = r#"
 !half = !quant.uniform<i8:f32, 0.5>
@@ -324,5 +354,26 @@ func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hf
         assert_eq!(on, [("q", "BPU"), ("r", "BPU"), ("d", "BPU"), ("s", "CPU")]);
         let removable: Vec<_> = network.removable.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         assert_eq!(removable, [("q", "Quantize"), ("s", "Softmax"), ("d", "Dequantize")]);
+    }
+
+    #[test]
+    fn branches_and_constant_nodes_count() {
+        let node = |operator: &str, result: &str| Node::new(operator, operator, &["x"], &[result]);
+        let branch = |operator: &str| {
+            let nodes = vec![node(operator, "b")];
+            let initializers = vec![("w".to_owned(), Tensor::from_f32s(&[1.0, 2.0]))];
+            Attribute::Graph(Box::new(Graph { nodes, initializers, ..Graph::default() }))
+        };
+        let constant =
+            Node::new("c", "Constant", &[], &["c"]).with("value", Attribute::Tensor(Tensor::from_f32s(&[3.0])));
+        let choice = node("If", "y").with("then_branch", branch("Neg")).with("else_branch", branch("Abs"));
+        let output = Value { name: "y".into(), element: None, shape: None };
+        let graph = Graph { nodes: vec![constant, choice], outputs: vec![output], ..Graph::default() };
+        let network = NetworkInformation::of_model(&Model::new(9, 19, graph));
+        let operators: Vec<_> = network.nodes.iter().map(|node| node.operator.as_str()).collect();
+        assert_eq!(operators, ["If", "Neg", "Abs"]);
+        // Two branches of two f32, and a node of one.
+        assert_eq!(network.constant_bytes, 20);
+        assert_eq!(network.outputs[0].shape_text(), "unknown");
     }
 }

@@ -6,6 +6,7 @@
 //! away. Else `b` is copied panel by panel into contiguous memory. `a` is packed at compile time when it is constant.
 
 use hb_dialects::ElementType;
+use hb_runtime::Array;
 use rayon::prelude::*;
 
 use super::error::Error;
@@ -13,7 +14,6 @@ use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId};
 use super::graph::Combiner;
 use super::kernel::{Affine, Kernel};
 use super::target::CpuTarget;
-use hb_runtime::array::Array;
 
 /// How a kernel is blocked. Axes are numbered as in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,6 @@
 //! Conversions between element types that lose nothing.
 
 use hb_dialects::ElementType;
-
 use hb_runtime::{Array, ArrayError, Scalar};
 
 /// Why an array cannot be had in another element type.

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use hb_dialects::ElementType;
+use hb_runtime::array::{ALIGNMENT, AlignedBytes, byte_count};
+use hb_runtime::{Array, ArrayView, ResultView};
 use inkwell::context::Context;
 use rayon::prelude::*;
 
@@ -19,8 +21,6 @@ use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::fault_at;
 use super::target::{CpuTarget, Effort};
 use super::team::{Team, TeamJob, TeamRun};
-use hb_runtime::ResultView;
-use hb_runtime::array::{ALIGNMENT, AlignedBytes, Array, ArrayView, byte_count};
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use std::ops;
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
-
 use hb_runtime::Scalar;
 
 /// A tensor of a [`super::graph::ExpressionGraph`], by position.

@@ -2,14 +2,13 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::names::{input_names, output_names};
+use hb_runtime::{Array, ArrayView};
 use melior::ir::{OperationRef, Value};
 
 use super::error::Error;
 use super::executable::{Executable, ExecutableOptions};
 use super::graph::ExpressionGraph;
 use super::operators::{graph_of, graph_of_values};
-use hb_runtime::ArrayView;
-use hb_runtime::array::Array;
 
 /// A compiled network. `run` may be called from several threads at once.
 ///

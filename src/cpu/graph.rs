@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
+use hb_runtime::array::byte_count;
+use hb_runtime::{Array, Scalar};
 
 use super::error::Error;
 use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId, axis, load};
 use super::range;
 use super::routine::Callable;
-use hb_runtime::Scalar;
-use hb_runtime::array::{Array, byte_count};
 
 /// A tensor: a value with a static shape.
 #[derive(Clone, Debug)]

@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
+use hb_runtime::{Array, ArrayView, ResultView, Scalar};
 
 use super::error::Error;
 use super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary, floor_divide_wide};
 use super::graph::{Action, Call, Compute, ExpressionGraph, Reduction, combine_halves};
 use super::routine::fault_at;
-use hb_runtime::ArrayView;
-use hb_runtime::ResultView;
-use hb_runtime::Scalar;
-use hb_runtime::array::Array;
 
 /// Runs a graph on its inputs and returns its outputs, in order.
 pub fn interpret(graph: &ExpressionGraph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {

@@ -4,12 +4,12 @@
 //! compiled once.
 
 use hb_dialects::ElementType;
+use hb_runtime::Scalar;
 
 use super::contraction::Contraction;
 use super::error::Error;
 use super::expression::{Expression, ExpressionKind, GraphTensorId, axis, index, load};
 use super::graph::{Combiner, Compute, ExpressionGraph};
-use hb_runtime::Scalar;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kernel {

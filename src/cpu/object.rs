@@ -18,7 +18,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use hb_runtime::array::{ALIGNMENT, Array};
+use hb_runtime::Array;
+use hb_runtime::array::ALIGNMENT;
 use hb_runtime::board::{CompiledBody, TensorFacts};
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module};

@@ -12,7 +12,8 @@ use super::kernel::Kernel;
 use super::memory::{ScratchBuffer, plan};
 use super::routine::Callable;
 use super::target::CpuTarget;
-use hb_runtime::array::{Array, byte_count};
+use hb_runtime::Array;
+use hb_runtime::array::byte_count;
 
 /// Where a tensor's bytes are while a network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Proof that an expression is well typed and that its loads stay inside their tensors, by interval arithmetic.
 
 use hb_dialects::ElementType;
+use hb_runtime::Scalar;
 
 use super::error::Error;
 use super::expression::{Binary, Expression, ExpressionKind, Unary};
 use super::graph::ExpressionGraph;
-use hb_runtime::Scalar;
 
 /// The values an i64 expression can take, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
+use hb_runtime::Scalar;
 use inkwell::values::{BasicValueEnum, FloatValue, IntValue, PointerValue, VectorValue};
 use inkwell::{FloatPredicate, IntPredicate};
 
@@ -11,7 +12,6 @@ use super::super::expression::{Binary, Comparison, Expression, ExpressionKind, G
 use super::super::kernel::Affine;
 use super::super::range;
 use super::code::{Code, float, int};
-use hb_runtime::Scalar;
 
 /// What an expression's leaves stand for at one place in the code.
 pub(crate) struct Leaves<'b, 'ctx> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::elements_of;
+use hb_runtime::Array;
 use melior::ir::operation::OperationLike;
 
 use super::super::expression::{axis, constant};
 use super::node::{OperatorNode, Results};
-use hb_runtime::array::Array;
 
 fn value(node: &OperatorNode) -> Result<Array, super::Error> {
     let attribute = node.operation.attribute("value").map_err(|_| node.invalid("has no value"))?;

@@ -2,12 +2,12 @@
 //! input as it is with some cells of the kernel, so that no zeros between elements are multiplied.
 
 use hb_dialects::hfloat::{TransposedWindow, attributes};
+use hb_runtime::Scalar;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, axis, constant};
 use super::node::{OperatorNode, Results, axes, wide};
 use super::window::{Groups, Products, surrounded};
-use hb_runtime::Scalar;
 use std::collections::BTreeMap;
 
 /// More convolutions than that have no form: each is a few steps of the graph.

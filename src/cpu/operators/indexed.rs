@@ -1,11 +1,11 @@
 //! Operators that read or write at places that are data.
 
 use hb_dialects::hfloat::{attributes, elements_axis};
+use hb_runtime::routines::{GatherNd, GridSample, Interpolation, Outside, Places, Reduction, Scatter};
 use melior::ir::OperationRef;
 
 use super::super::error::Error;
 use super::node::{OperatorNode, Results};
-use hb_runtime::routines::{GatherNd, GridSample, Interpolation, Outside, Places, Reduction, Scatter};
 
 /// ONNX GatherND-13.
 pub(super) fn gather_nd(node: &mut OperatorNode) -> Results {

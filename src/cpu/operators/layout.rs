@@ -2,13 +2,13 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
+use hb_runtime::Scalar;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, axis, constant, index, select};
 use super::super::graph::{Compute, RunCheck};
 use super::node::{OperatorNode, Results, axes};
 use super::sizes;
-use hb_runtime::Scalar;
 
 /// An axis that may count from the end.
 fn positive_axis(node: &OperatorNode, value: i64, rank: usize) -> Result<usize, Error> {

@@ -29,6 +29,8 @@ use std::sync::Arc;
 use hb_dialects::hfloat::{self, Op, OpKind, StructuredOp};
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, address, body, operations, results};
 use hb_dialects::{ElementType, cpu, names};
+use hb_runtime::Array;
+use hb_runtime::routines::{BitCast, Det, Joined};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
@@ -37,8 +39,6 @@ use super::expression::{Binary, Expression, GraphTensorId};
 use super::graph::{Action, ExpressionGraph};
 use elementwise::binary;
 pub(super) use functions::formula;
-use hb_runtime::array::Array;
-use hb_runtime::routines::{BitCast, Det, Joined};
 use node::{OperatorNode, Results};
 pub(crate) use recurrent::recurrence_of;
 

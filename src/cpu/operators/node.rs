@@ -5,14 +5,13 @@ use std::sync::Arc;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::TensorType;
+use hb_runtime::{Array, Scalar};
 use melior::ir::OperationRef;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, axis, select};
 use super::super::graph::{Call, Combiner, Compute, ExpressionGraph, GraphTensor, Reduction};
 use super::super::routine::Callable;
-use hb_runtime::Scalar;
-use hb_runtime::array::Array;
 
 /// An operation with its surroundings.
 pub(crate) struct OperatorNode<'g, 'c, 'a> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, Element, Scale, TensorType};
 use hb_dialects::{hfloat, quant};
+use hb_runtime::{Array, ArrayElement};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, ValueLike};
 
@@ -13,7 +14,6 @@ use super::super::expression::{Expression, axis, index, select};
 use super::Definition;
 use super::node::{OperatorNode, Results};
 use crate::numerics::{self, Clamp, Destination, quantize_constant};
-use hb_runtime::array::{Array, ArrayElement};
 
 /// How the results of a cast are computed; none where the operation is none.
 pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {

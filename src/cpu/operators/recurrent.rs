@@ -3,13 +3,13 @@
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, Op, RecurrentSizes, attributes};
 use hb_dialects::ir::IrError;
+use hb_runtime::routines::{Activation, Cell, Direction, Recurrence};
 use melior::ir::OperationRef;
 
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes};
-use hb_runtime::routines::{Activation, Cell, Direction, Recurrence};
 
 /// ONNX LSTM-22, GRU-22 and RNN-22. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
 pub(super) fn recurrent(node: &mut OperatorNode) -> Results {

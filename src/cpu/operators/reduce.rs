@@ -2,13 +2,13 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
+use hb_runtime::Scalar;
+use hb_runtime::routines::{Cumulative, Joined};
 
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes, wide};
-use hb_runtime::Scalar;
-use hb_runtime::routines::{Cumulative, Joined};
 
 pub(super) fn sum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x, |sum, _| sum)

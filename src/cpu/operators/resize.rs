@@ -2,14 +2,13 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Resize, ResizedAxis, Sample};
+use hb_runtime::{Array, Scalar};
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes, wide};
 use super::rearrange::Splits;
-use hb_runtime::Scalar;
-use hb_runtime::array::Array;
 use std::collections::HashMap;
 
 /// Up to this many taps are written out, more are a loop.

@@ -1,9 +1,9 @@
 //! Operators that sort and select.
 
 use hb_dialects::hfloat::{self, attributes};
+use hb_runtime::routines::{MaxRoiPool, NonMaxSuppression, NonZero, RoiAlign, TopK, Unique};
 
 use super::node::{OperatorNode, Results};
-use hb_runtime::routines::{MaxRoiPool, NonMaxSuppression, NonZero, RoiAlign, TopK, Unique};
 
 /// ONNX TopK-11. The results are ordered whether `sorted` asks for it or not.
 pub(super) fn top_k(node: &mut OperatorNode) -> Results {

@@ -3,12 +3,12 @@
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, Op, ResultSize, Source};
 use hb_dialects::ir::OperationAttributes;
+use hb_runtime::routines::{SameSizes, Size};
 
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, axis};
 use super::super::graph::ExpressionGraph;
 use super::node::OperatorNode;
-use hb_runtime::routines::{SameSizes, Size};
 
 /// Appends the sizes of outputs to the outputs.
 pub(super) fn add_outputs(graph: &mut ExpressionGraph, node: &str) -> Result<(), Error> {

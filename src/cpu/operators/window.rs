@@ -1,13 +1,12 @@
 //! Convolution and pooling: windows that slide over padded inputs.
 
 use hb_dialects::hfloat::{self, attributes};
+use hb_runtime::{Array, Scalar};
 
 use super::super::error::Error;
 use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes, initial, wide};
-use hb_runtime::Scalar;
-use hb_runtime::array::Array;
 
 /// One spatial dimension of a window operator.
 #[derive(Clone, Copy, Debug)]

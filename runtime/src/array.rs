@@ -74,21 +74,33 @@ impl AlignedBytes {
         Some(AlignedBytes { lines, length: 0 })
     }
 
+    /// Room for so many bytes that nobody has written yet, none of them readable before [`AlignedBytes::assume_written`].
+    fn unwritten(length: usize) -> Option<AlignedBytes> {
+        let mut bytes = AlignedBytes::reserved(length)?;
+        if let Some(last) = length.div_ceil(64).checked_sub(1) {
+            // SAFETY: there is room for it. Of the last line not all bytes are the caller's to write.
+            unsafe { bytes.lines.as_mut_ptr().add(last).write(Line([0; 64])) };
+        }
+        Some(bytes)
+    }
+
+    /// # Safety
+    /// They come from [`AlignedBytes::unwritten`] of the same length, and each of them was written.
+    unsafe fn assume_written(&mut self, length: usize) {
+        // SAFETY: there is room for as many lines, the caller has written them, and the end of the last was zero from the start.
+        unsafe { self.lines.set_len(length.div_ceil(64)) };
+        self.length = length;
+    }
+
     /// A copy; `None` as in [`AlignedBytes::zeroed`].
     fn copied(bytes: &[u8]) -> Option<AlignedBytes> {
-        let count = bytes.len().div_ceil(64);
-        let mut lines: Vec<Line> = Vec::new();
-        lines.try_reserve_exact(count).ok()?;
-        // SAFETY: there is room for `count` lines, of which the last is zeroed and the bytes then fill all but its end.
+        let mut copy = AlignedBytes::unwritten(bytes.len())?;
+        // SAFETY: there is room for as many bytes, and all of them are written.
         unsafe {
-            let start = lines.as_mut_ptr();
-            if let Some(last) = count.checked_sub(1) {
-                start.add(last).write(Line([0; 64]));
-            }
-            core::ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len());
-            lines.set_len(count);
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), copy.as_mut_ptr(), bytes.len());
+            copy.assume_written(bytes.len());
         }
-        Some(AlignedBytes { lines, length: bytes.len() })
+        Some(copy)
     }
 
     /// The bytes.
@@ -156,6 +168,23 @@ impl Array {
     pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, ArrayError> {
         let count = byte_count("", element, shape)?;
         Array::of(element, shape, count, AlignedBytes::zeroed(count))
+    }
+
+    /// A tensor whose memory nobody has written yet. Only [`Array::as_mut_ptr`] is of use before [`Array::assume_written`]: the array has
+    /// no element until then.
+    pub fn unwritten(element: ElementType, shape: &[usize]) -> Result<Array, ArrayError> {
+        let count = byte_count("", element, shape)?;
+        Array::of(element, shape, count, AlignedBytes::unwritten(count))
+    }
+
+    /// Makes the elements of an array readable.
+    ///
+    /// # Safety
+    /// It comes from [`Array::unwritten`], and every byte of it was written.
+    pub unsafe fn assume_written(&mut self) {
+        let count = self.shape.iter().product::<usize>() * self.element.bytes();
+        // SAFETY: as many were reserved, and the caller has written them.
+        unsafe { self.bytes.assume_written(count) };
     }
 
     /// `bytes` are `count` bytes, or none where memory has no room for them.

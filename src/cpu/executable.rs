@@ -55,6 +55,8 @@ pub struct Executable {
     entries: Vec<Entry>,
     works: Vec<Work>,
     scratch: usize,
+    /// By output, whether every element is written by kernels or copied, so that its memory may hold anything before.
+    filled_outputs: Vec<bool>,
     options: ExecutableOptions,
     /// Memory of earlier runs, for later ones: a run allocates only its outputs.
     memories: Mutex<Vec<Memory>>,
@@ -110,8 +112,19 @@ impl Executable {
         code.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let works: Vec<Work> = prepared.kernels.iter().map(emit::work).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
+        let filled_outputs = filled_outputs(&prepared);
         let memories = Mutex::new(Vec::new());
-        Ok(Executable { prepared, kernel_steps, entries, works, scratch, options, memories, _code: code })
+        Ok(Executable {
+            prepared,
+            kernel_steps,
+            entries,
+            works,
+            scratch,
+            filled_outputs,
+            options,
+            memories,
+            _code: code,
+        })
     }
 
     /// Runs the network on arrays of the inputs' types and shapes, in order.
@@ -159,10 +172,10 @@ impl Executable {
         let graph = &self.prepared.graph;
         self.check_inputs(inputs)?;
         let mut outputs = Vec::new();
-        for id in &graph.outputs {
+        for (id, &is_filled) in graph.outputs.iter().zip(&self.filled_outputs) {
             if let Some(tensor) = graph.tensor(*id) {
-                let output = Array::zeros(tensor.element, &tensor.shape);
-                outputs.push(output.map_err(|error| error.of_tensor(&tensor.name))?);
+                let new = if is_filled { Array::unwritten } else { Array::zeros };
+                outputs.push(new(tensor.element, &tensor.shape).map_err(|error| error.of_tensor(&tensor.name))?);
             }
         }
         let mut memory = self.take_memory()?;
@@ -201,7 +214,12 @@ impl Executable {
         if let Ok(mut memories) = self.memories.lock() {
             memories.push(memory);
         }
-        result.map(|()| outputs)
+        result?;
+        for (output, _) in outputs.iter_mut().zip(&self.filled_outputs).filter(|(_, is_filled)| **is_filled) {
+            // SAFETY: `filled_outputs` says that every element of it was written.
+            unsafe { output.assume_written() };
+        }
+        Ok(outputs)
     }
 
     /// The names, elements and shapes of the inputs.
@@ -440,6 +458,32 @@ fn emit_module(kernels: &[(usize, &Kernel)], target: &CpuTarget, effort: Effort)
         emit::emit(&context, &module, &kernel_name(*number), kernel, target)?;
     }
     target.assemble(&module, effort)
+}
+
+/// By output, whether every element is copied, or written by kernels. Routines are given slices, which must hold values before.
+fn filled_outputs(prepared: &PreparedGraph) -> Vec<bool> {
+    let graph = &prepared.graph;
+    let is_filled = |(position, id): (usize, &GraphTensorId)| {
+        let storage = graph.storage(*id);
+        let Some(place) = prepared.places.get(storage.0).copied().flatten() else { return false };
+        if place != TensorPlace::Output(position) {
+            return true;
+        }
+        let written: Option<Vec<usize>> = graph
+            .actions
+            .iter()
+            .filter(|action| action.results().iter().any(|result| graph.storage(*result) == storage))
+            .map(|action| match action {
+                Action::Compute(compute) => Some(compute.extents.iter().product()),
+                Action::Call(_) => None,
+            })
+            .collect();
+        let elements = graph.tensor(storage).map(|tensor| tensor.shape.iter().product::<usize>());
+        written
+            .zip(elements)
+            .is_some_and(|(written, elements)| written.into_iter().fold(0, usize::saturating_add) >= elements)
+    };
+    graph.outputs.iter().enumerate().map(is_filled).collect()
 }
 
 /// The values that must exist because they are observed.

@@ -16,6 +16,8 @@ use super::jit::Entry;
 /// Looks at what it waits for this often before a helper leaves, or the leader sleeps. Neither yields instead: on a busy
 /// machine who yields comes back last, who slept comes back first.
 const LOOKS: usize = 8000;
+/// The same of a helper between two runs: a run of few steps takes less time than waking a thread.
+const LOOKS_BETWEEN_RUNS: usize = 50_000;
 const LONGEST_SLEEP: Duration = Duration::from_micros(500);
 /// One bit each in a word.
 const MOST_HELPERS: usize = 64;
@@ -149,24 +151,43 @@ impl Team {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// What a helper does, from its invitation until it leaves.
+    /// What a helper does, from its invitation until it leaves: it stays for further runs if it was of use in the last one.
     fn help(&self) {
+        while self.help_with_run() && self.is_open_soon() {}
+        self.invited.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// For helpers that are not counted in `active`.
+    fn is_open_soon(&self) -> bool {
+        (0..LOOKS_BETWEEN_RUNS).any(|_| {
+            std::hint::spin_loop();
+            !self.closed.load(Ordering::SeqCst)
+        })
+    }
+
+    /// Whether it worked until the run was over.
+    fn help_with_run(&self) -> bool {
+        let mut was_of_use = false;
         self.active.fetch_add(1, Ordering::SeqCst);
         let free = |slots: u64| (slots != u64::MAX).then(|| slots | (slots + 1));
         if let Ok(slots) = self.slots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free) {
             let slot = slots.trailing_ones();
             if (slot as usize) < self.helpers {
-                self.help_with_steps(slot as usize + 1);
+                was_of_use = self.help_with_steps(slot as usize + 1);
             }
             self.slots.fetch_and(!(1 << slot), Ordering::SeqCst);
         }
         self.active.fetch_sub(1, Ordering::SeqCst);
-        self.invited.fetch_sub(1, Ordering::SeqCst);
+        was_of_use
     }
 
-    fn help_with_steps(&self, thread: usize) {
+    /// Whether it worked, and the run was over before it had waited in vain.
+    fn help_with_steps(&self, thread: usize) -> bool {
         let (mut last, mut waited) = (0, 0);
-        while !self.closed.load(Ordering::SeqCst) && waited < LOOKS {
+        while !self.closed.load(Ordering::SeqCst) {
+            if waited >= LOOKS {
+                return false;
+            }
             let current = self.current.load(Ordering::Acquire);
             match current.checked_sub(1).and_then(|step| self.jobs.get(step)) {
                 Some(job) if current != last => {
@@ -179,6 +200,7 @@ impl Team {
                 }
             }
         }
+        last > 0
     }
 }
 

@@ -22,6 +22,9 @@ pub struct TopK {
     pub bounded: Vec<usize>,
 }
 
+/// Fewer are not chosen from at a time.
+const SHORTEST_ROOM: usize = 64;
+
 impl Routine for TopK {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         clear(results);
@@ -51,13 +54,7 @@ fn run<T: ArrayElement + PartialOrd>(
     for lane in 0..outer * inner {
         let (outside, inside) = (lane / inner, lane % inner);
         let first = (outside * along * inner).saturating_add(inside);
-        order.clear();
-        order.extend(input.iter().skip(first).step_by(inner).take(count).copied().zip(0..));
-        if k < order.len() {
-            order.select_nth_unstable_by(k, compare);
-        }
-        order.truncate(k);
-        order.sort_unstable_by(compare);
+        choose(input.iter().skip(first).step_by(inner).take(count).copied().zip(0..), k, compare, &mut order);
         for (rank, (value, index)) in order.iter().enumerate() {
             let to = (outside * room + rank) * inner + inside;
             if let Some(slot) = result(results, 0)?.values::<T>()?.get_mut(to) {
@@ -75,8 +72,58 @@ fn run<T: ArrayElement + PartialOrd>(
     write_sizes(results, 3, &sizes)
 }
 
+/// The first `k` of the elements in order. They are kept a few more than that at a time, so that most of a long row are looked at once.
+fn choose<E: Copy>(
+    elements: impl Iterator<Item = E>,
+    k: usize,
+    compare: impl Fn(&E, &E) -> Ordering,
+    chosen: &mut Vec<E>,
+) {
+    chosen.clear();
+    let Some(last) = k.checked_sub(1) else { return };
+    let room = k.saturating_mul(2).max(SHORTEST_ROOM);
+    let mut bound = None;
+    for element in elements {
+        if bound.is_some_and(|bound| compare(&element, &bound).is_gt()) {
+            continue;
+        }
+        chosen.push(element);
+        if chosen.len() >= room {
+            bound = Some(*chosen.select_nth_unstable_by(last, &compare).1);
+            chosen.truncate(k);
+        }
+    }
+    chosen.sort_unstable_by(compare);
+    chosen.truncate(k);
+}
+
 /// Numbers as they are; NaN is larger than all of them.
 fn in_order<T: PartialOrd>(a: T, b: T) -> Ordering {
     let is_nan = |value: &T| value.partial_cmp(value).is_none();
     a.partial_cmp(&b).unwrap_or_else(|| is_nan(&a).cmp(&is_nan(&b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against sorting everything, with values that occur often.
+    #[test]
+    fn the_first_few_are_those_of_the_sorted_row() {
+        let mut state = 1u32;
+        for length in [1usize, 2, 63, 64, 65, 129, 1000, 5000] {
+            let next = |state: &mut u32| {
+                *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *state >> 16
+            };
+            let row: Vec<(u32, usize)> = (0..length).map(|index| (next(&mut state) % 50, index)).collect();
+            let mut sorted = row.clone();
+            sorted.sort();
+            for k in [0, 1, 2, 31, 32, 33, 64, 100, length / 2, length - 1, length] {
+                let mut chosen = Vec::new();
+                choose(row.iter().copied(), k.min(length), |a, b| a.cmp(b), &mut chosen);
+                assert_eq!(chosen, sorted[..k.min(length)], "{k} of {length}");
+            }
+        }
+    }
 }

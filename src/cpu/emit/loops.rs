@@ -7,7 +7,7 @@ use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
 
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, ExpressionKind, axis, index};
-use super::super::graph::{ACCUMULATORS, LONGEST_CHAIN, combine_halves};
+use super::super::graph::{ACCUMULATORS, Combiner, LONGEST_CHAIN, combine_halves};
 use super::super::kernel::{Affine, Kernel, KernelReduction};
 use super::super::target::CpuTarget;
 use super::arithmetic::vector;
@@ -21,6 +21,8 @@ const LANES: usize = 128;
 const CHAINS: usize = 8;
 /// The same where they are the lanes of vectors. Of one axis, a unit of work is as many.
 const CHAINS_IN_LANES: usize = 64;
+/// Accumulators of a long row whose largest or smallest element is searched: in several vectors, so that one does not wait for the other.
+const EXTREMES_IN_LANES: usize = 64;
 /// Enough units to keep any number of cores busy.
 const UNITS: usize = 64;
 
@@ -363,13 +365,15 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
     ) -> Result<BasicValueEnum<'ctx>, Error> {
         let (code, builder) = (self.code, &self.code.builder);
         let Some((&extent, outer)) = reduction.extents.split_last() else { return Ok(self.initial(reduction)) };
-        let kind = code.f32_vector(ACCUMULATORS).into();
+        let count =
+            if is_extremum(reduction) && extent >= 2 * EXTREMES_IN_LANES { EXTREMES_IN_LANES } else { ACCUMULATORS };
+        let kind = code.f32_vector(count).into();
         let slot = code.stack(kind, 1)?;
-        builder.build_store(slot, code.splat(self.initial(reduction), ACCUMULATORS)?)?;
+        builder.build_store(slot, code.splat(self.initial(reduction), count)?)?;
         code.for_box(outer, &mut |outer| {
-            code.for_vectors(ACCUMULATORS, code.int(0), code.size(extent), &mut |position, mask| {
+            code.for_vectors(count, code.int(0), code.size(extent), &mut |position, mask| {
                 let all: Vec<IntValue<'ctx>> = axes.iter().chain(outer).chain([&position]).copied().collect();
-                let lanes = Some(Lanes { axis: all.len() - 1, count: ACCUMULATORS, mask });
+                let lanes = Some(Lanes { axis: all.len() - 1, count, mask });
                 let total = builder.build_load(kind, slot, "")?;
                 let leaves = Leaves { lanes, ..self.leaves(&all, None) };
                 let mut next = self.accumulate(reduction, total, &self.kernel.body, &leaves)?;
@@ -536,8 +540,25 @@ fn points(reduction: &KernelReduction) -> usize {
     reduction.extents.iter().fold(1, |product, extent| product.saturating_mul(*extent))
 }
 
+/// Whether the result is one of the values, which any order finds.
+fn is_extremum(reduction: &KernelReduction) -> bool {
+    matches!(reduction.combiner, Combiner::Maximum | Combiner::Minimum)
+}
+
+/// Whether short rows have a largest or smallest element each: in lanes along the row, where the rows cannot be lanes.
+fn is_extremum_of_rows(kernel: &Kernel, reduction: &KernelReduction) -> bool {
+    let (rank, last) = (kernel.rank(), kernel.extents.len().saturating_sub(1));
+    is_extremum(reduction)
+        && (ACCUMULATORS..=LONGEST_CHAIN).contains(&points(reduction))
+        && !value::is_vectorizable(&kernel.body, last, rank)
+        && splits_in_lanes(kernel, reduction)
+}
+
 fn order(kernel: &Kernel, reduction: &KernelReduction) -> Order {
     let points = points(reduction);
+    if is_extremum_of_rows(kernel, reduction) {
+        return Order::Split;
+    }
     if points <= LONGEST_CHAIN && points.saturating_mul(kernel.body.size() as usize) <= 4096 {
         return Order::Unrolled;
     }

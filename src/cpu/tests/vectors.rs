@@ -68,3 +68,60 @@ fn floats_become_the_nearest_integers() {
         both(graph, &[&x], 0.0);
     }
 }
+
+#[test]
+fn extremes_of_rows_of_every_length() {
+    for length in (14..70).chain([126, 127, 128, 129, 191, 192, 200, 1000]) {
+        let mut x = numbers(&[7, length], 5).values::<f32>().unwrap().to_vec();
+        // A row with NaN anywhere has no largest number.
+        for (row, place) in [(1, 0), (2, length / 2), (3, length - 1)] {
+            x[row * length + place] = f32::NAN;
+        }
+        let rows: Vec<f64> = x.chunks(length).map(|row| row.iter().copied().fold(f64::NEG_INFINITY, larger)).collect();
+        let x = Array::from_values(&[7, length], &x).unwrap();
+        let mut graph = ExpressionGraph::default();
+        let a = graph.add_input("a", ElementType::F32, x.shape()).unwrap();
+        let body = graph.load(a, vec![axis(0), axis(1)]);
+        reduce(&mut graph, &[7], &[length], Combiner::Maximum, body.clone());
+        reduce(&mut graph, &[7], &[length], Combiner::Minimum, -body);
+        let found = both(graph, &[&x], 0.0);
+        for (row, expected) in rows.into_iter().enumerate() {
+            let [largest, smallest] = [0, 1].map(|output| found[output].to_f64()[row]);
+            assert!(
+                largest == 2.0 * expected || (largest.is_nan() && expected.is_nan()),
+                "{length}: {largest}, not {expected}"
+            );
+            assert!(smallest == -largest || smallest.is_nan() && largest.is_nan(), "{length}: {smallest}, {largest}");
+        }
+    }
+}
+
+fn larger(a: f64, b: f32) -> f64 {
+    if a.is_nan() || f64::from(b) <= a { a } else { f64::from(b) }
+}
+
+#[test]
+fn outputs_hold_what_was_computed_however_they_are_filled() {
+    let x = numbers(&[300], 1);
+    for _ in 0..4 {
+        let mut graph = ExpressionGraph::default();
+        let a = graph.add_input("a", ElementType::F32, x.shape()).unwrap();
+        let value = graph.load(a, vec![axis(0)]);
+        let doubled = graph.add_elementwise("doubled", "", &[300], value.clone() * 2).unwrap();
+        // In two parts, seen as another shape, and twice.
+        let joined = graph.add_tensor("joined", ElementType::F32, &[600]).unwrap();
+        for (part, offset) in [(value.clone(), 0), (-value, 300)] {
+            let mut compute = Compute::elementwise("part", joined, &[300], part);
+            compute.offset = vec![offset];
+            graph.push(compute).unwrap();
+        }
+        let square = graph.add_view("square", joined, &[2, 300]).unwrap();
+        graph.outputs.extend([a, doubled, square, joined]);
+        let found: Vec<Vec<f64>> = both(graph, &[&x], 0.0).iter().map(Array::to_f64).collect();
+        let values = x.to_f64();
+        assert_eq!(found[0], values);
+        assert!(found[1].iter().zip(&values).all(|(found, value)| *found == 2.0 * value));
+        let both_parts: Vec<f64> = values.iter().copied().chain(values.iter().map(|value| -value)).collect();
+        assert_eq!((&found[2], &found[3]), (&both_parts, &both_parts));
+    }
+}

@@ -21,3 +21,4 @@ pub mod pipeline;
 pub mod quant;
 pub mod sim;
 pub mod target;
+mod team;

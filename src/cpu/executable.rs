@@ -20,7 +20,7 @@ use super::kernel_cache::{Compiled, KernelCache};
 use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::fault_at;
 use super::target::{CpuTarget, Effort};
-use super::team::{Team, TeamJob, TeamRun};
+use crate::team::{Team, TeamRun};
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,17 +70,60 @@ const KERNELS_PER_MODULE: usize = 4;
 const WORTH_OPTIMIZING: usize = 1 << 18;
 /// Below this many scalar operations a kernel is not worth waking another thread.
 const WORTH_SPLITTING: usize = 10_000;
-/// Parts for each thread, so that one that was held up leaves its share to the others.
-const CHUNKS_PER_THREAD: usize = 4;
 
 /// What one run needs and a later one can use again.
 struct Memory {
     arena: AlignedBytes,
+    jobs: Vec<KernelJob>,
     team: Arc<Team>,
 }
 
-// SAFETY: a memory is used by one run at a time; see `Team` for the threads of a run.
-unsafe impl Send for Memory {}
+/// A step that is a kernel.
+struct KernelJob {
+    entry: Entry,
+    units: usize,
+    is_worth_splitting: bool,
+    /// The output's address, then the operands'.
+    table: Vec<*mut u8>,
+}
+
+// SAFETY: the addresses are of tensors that outlive the run, and are written before and between runs only, by their owner.
+unsafe impl Send for KernelJob {}
+// SAFETY: as above; threads that share a job write disjoint elements.
+unsafe impl Sync for KernelJob {}
+
+impl KernelJob {
+    /// With helpers where it is split.
+    fn run(&self, run: &mut TeamRun<'_>, scratch: ThreadScratch) {
+        let parts = if self.is_worth_splitting { run.parts(self.units) } else { 1 };
+        run.share(parts, &|part, thread| self.do_part(part, parts, scratch.of(thread)));
+    }
+
+    /// Does one of `parts` equal parts.
+    fn do_part(&self, part: usize, parts: usize, scratch: *mut u8) {
+        let bound = |part: usize| (self.units * part / parts) as i64;
+        // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
+        // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
+        unsafe { (self.entry)(self.table.as_ptr(), bound(part), bound(part + 1), scratch) };
+    }
+}
+
+/// Scratch memory of the threads of a run, the leader's first.
+#[derive(Clone, Copy)]
+struct ThreadScratch {
+    start: *mut u8,
+    /// Of each thread.
+    bytes: usize,
+}
+
+// SAFETY: each thread uses its own part.
+unsafe impl Sync for ThreadScratch {}
+
+impl ThreadScratch {
+    fn of(&self, thread: usize) -> *mut u8 {
+        self.start.wrapping_add(thread * self.bytes)
+    }
+}
 
 impl Executable {
     /// Prepares constants, fuses, plans memory and makes code.
@@ -185,24 +228,32 @@ impl Executable {
             constants: self.prepared.constants.iter().map(|array| array.as_ptr().cast_mut()).collect(),
             arena: memory.arena.as_mut_ptr(),
         };
-        let address = |job: usize, position: usize| {
-            let step = self.kernel_steps.get(job).and_then(|step| self.prepared.steps.get(*step));
-            let place = match position.checked_sub(1) {
-                None => step.and_then(|step| step.results.first()),
-                Some(operand) => step.and_then(|step| step.operands.get(operand)),
-            };
-            place.and_then(|(_, place)| pointers.at(*place)).unwrap_or(std::ptr::null_mut())
-        };
-        // SAFETY: the memory is this run's alone, and the tensors outlive `run`, which is dropped below.
-        let run = unsafe { memory.team.open(&address) };
+        let Memory { arena, jobs, team } = &mut memory;
+        for (job, step) in jobs
+            .iter_mut()
+            .zip(&self.kernel_steps)
+            .filter_map(|(job, step)| Some((job, self.prepared.steps.get(*step)?)))
+        {
+            let tensors = step.results.iter().take(1).chain(&step.operands);
+            for (slot, (_, place)) in job.table.iter_mut().zip(tensors) {
+                *slot = pointers.at(*place).unwrap_or(std::ptr::null_mut());
+            }
+        }
+        let scratch = self.prepared.arena.next_multiple_of(ALIGNMENT);
+        let scratch = ThreadScratch { start: arena.as_mut_ptr().wrapping_add(scratch), bytes: self.scratch };
+        let mut run = team.open();
         if self.options.observe != Observe::Nothing {
             graph.inputs.iter().for_each(|id| watch(*id, &pointers));
         }
         let mut result = Ok(());
-        let mut jobs = 0..self.kernel_steps.len();
+        let mut jobs = jobs.iter();
         for step in &self.prepared.steps {
             let start = std::time::Instant::now();
-            result = self.step(&mut jobs, step, &run, &pointers);
+            result = self.step(step, &pointers, || {
+                if let Some(job) = jobs.next() {
+                    job.run(&mut run, scratch);
+                }
+            });
             timer(&step.node, start.elapsed());
             if result.is_err() {
                 break;
@@ -264,20 +315,21 @@ impl Executable {
             shape: Vec::new(),
             reason: format!("there are no {} bytes of memory; run smaller inputs", self.prepared.arena),
         });
-        let mut bytes = bytes?;
+        let bytes = bytes?;
         let mut jobs = Vec::new();
         for step in &self.prepared.steps {
             let Code::Kernel(kernel) = step.code else { continue };
             let missing = || Error::invalid(&step.node, "lost its code");
             let entry = *self.entries.get(kernel).ok_or_else(missing)?;
             let work = self.works.get(kernel).ok_or_else(missing)?;
-            let worth = threads > 1 && work.units.saturating_mul(work.cost) >= WORTH_SPLITTING;
-            let chunks = if worth { threads * CHUNKS_PER_THREAD } else { 1 };
-            jobs.push(TeamJob::new(entry, work.units, chunks, step.operands.len() + 1));
+            jobs.push(KernelJob {
+                entry,
+                units: work.units,
+                is_worth_splitting: work.units.saturating_mul(work.cost) >= WORTH_SPLITTING,
+                table: vec![std::ptr::null_mut(); step.operands.len() + 1],
+            });
         }
-        let scratch = bytes.as_mut_ptr().wrapping_add(arena);
-        let team = Arc::new(Team::new(jobs, scratch, self.scratch, threads - 1));
-        Ok(Memory { arena: bytes, team })
+        Ok(Memory { arena: bytes, jobs, team: Team::new(threads - 1) })
     }
 
     /// Where a tensor is; none where it need not exist.
@@ -341,14 +393,8 @@ impl Executable {
         }
     }
 
-    /// `jobs` are the kernels that are left.
-    fn step(
-        &self,
-        jobs: &mut std::ops::Range<usize>,
-        step: &ExecutionStep,
-        run: &TeamRun<'_>,
-        pointers: &Pointers,
-    ) -> Result<(), Error> {
+    /// `kernel` does the next kernel.
+    fn step(&self, step: &ExecutionStep, pointers: &Pointers, kernel: impl FnOnce()) -> Result<(), Error> {
         for check in &step.checks {
             let read = |id| match self.view(id, pointers) {
                 Some(view) => Ok(view.to_array()?),
@@ -358,9 +404,7 @@ impl Executable {
         }
         match &step.code {
             Code::Kernel(_) => {
-                if let Some(job) = jobs.next() {
-                    run.step(job);
-                }
+                kernel();
                 Ok(())
             }
             Code::Routine(routine) => {

@@ -28,7 +28,6 @@ mod routine;
 mod scalar_formula;
 mod segment;
 mod target;
-mod team;
 mod work;
 
 pub use convert::{ConversionError, convert};

@@ -4,6 +4,7 @@
 
 use crate::nash::isa::{Convolution, View};
 use crate::sim::machine::Fault;
+use crate::team::TeamRun;
 
 use super::kernel::{Level, STEP};
 use super::pack::{self, Parameters, Weights, gather};
@@ -37,6 +38,7 @@ pub(super) fn is_supported(o: &Convolution) -> bool {
 }
 
 pub(super) fn convolution(
+    team: &mut TeamRun<'_>,
     memory: &mut [u8],
     level: Level,
     scratch: &mut Scratch,
@@ -97,7 +99,7 @@ pub(super) fn convolution(
         output.resize(cells * element as usize, 0);
         let view = View::contiguous(0, o.output_shape, element);
         let tile = if gathered { packed() } else { tile(memory, o.input.address.into(), strides) };
-        job(tile, view.strides[2] as usize).run(output, view.strides[1] as usize, view.strides[0] as usize);
+        job(tile, view.strides[2] as usize).run(team, output, view.strides[1] as usize, view.strides[0] as usize);
         return pack::scatter(output, element, memory, &o.output, &o.output_shape);
     };
     // The input lies before or after the output.
@@ -111,7 +113,12 @@ pub(super) fn convolution(
     } else {
         tile(after, address as i64 - range.end as i64, strides)
     };
-    job(input, o.output.strides[2] as usize).run(results, o.output.strides[1] as usize, o.output.strides[0] as usize);
+    job(input, o.output.strides[2] as usize).run(
+        team,
+        results,
+        o.output.strides[1] as usize,
+        o.output.strides[0] as usize,
+    );
     Ok(())
 }
 

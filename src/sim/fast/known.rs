@@ -1,6 +1,7 @@
 //! What of a program does not depend on data: found once, by following the constants through L1M.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::nash::isa::{Access, MemoryRegion, Operation, Space, StridedRegion};
@@ -39,6 +40,39 @@ impl Known {
             let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
             range.and_then(|(start, end)| self.known.get(start..end)).is_some_and(|bytes| !bytes.contains(&0))
         })
+    }
+}
+
+/// The bytes of L1M that a run reads before it has written them: those that must be as a new machine's.
+struct Unwritten {
+    /// 1 for each byte that is written.
+    written: Vec<u8>,
+    /// 1 for each byte that was read before.
+    read: Vec<u8>,
+}
+
+impl Unwritten {
+    fn follow(&mut self, access: &Access) {
+        for (start, end) in access.region.intervals() {
+            let Some((start, end)) = usize::try_from(start).ok().zip(usize::try_from(end).ok()) else { continue };
+            let Some(written) = self.written.get_mut(start..end) else { continue };
+            if access.write {
+                written.fill(1);
+            } else if written.contains(&0)
+                && let Some(read) = self.read.get_mut(start..end)
+            {
+                read.iter_mut().zip(written).for_each(|(read, written)| *read |= 1 - *written);
+            }
+        }
+    }
+
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let mut start = 0;
+        let runs = self.read.chunk_by(|a, b| a == b).map(|run| {
+            start += run.len();
+            (run.contains(&1), start - run.len()..start)
+        });
+        runs.filter(|(is_read, _)| *is_read).map(|(_, range)| range).collect()
     }
 }
 
@@ -115,11 +149,20 @@ fn without(piece: &StridedRegion, bytes: &StridedRegion) -> Vec<StridedRegion> {
     parts.filter_map(run).collect()
 }
 
-/// Per instruction, what is known before any run.
-pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> Result<Vec<Prepared>, SimError> {
+/// What is known before any run.
+pub(super) struct KnownProgram {
+    /// Of each instruction.
+    pub instructions: Vec<Prepared>,
+    /// The bytes of L1M that are read before they are written.
+    pub unwritten: Vec<Range<usize>>,
+}
+
+/// Follows a program with its constants.
+pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> Result<KnownProgram, SimError> {
     let program = machine.program();
     let bytes = machine.target().l1m_bytes();
     let mut l1m = Known { l1m: zeros("l1m", bytes)?, known: zeros("l1m", bytes)? };
+    let mut unwritten = Unwritten { written: zeros("l1m", bytes)?, read: zeros("l1m", bytes)? };
     let limit = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
     let (mut kept, mut loads) = (Kept::default(), Loads::default());
     let mut prepared: Vec<Prepared> = Vec::new();
@@ -163,6 +206,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
         let from_constants =
             matches!(&instruction.operation, Operation::Load(o) if o.source.region == MemoryRegion::Constants);
         for access in accesses.into_iter().filter(|access| access.space == Space::L1m && !replaced(access)) {
+            unwritten.follow(&access);
             if !access.write {
                 loads.read(&access.region);
                 continue;
@@ -180,7 +224,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
             slot.idle = true;
         }
     }
-    Ok(prepared)
+    Ok(KnownProgram { instructions: prepared, unwritten: unwritten.ranges() })
 }
 
 impl Kept {
@@ -219,6 +263,20 @@ mod tests {
         loads.write(&bytes(200, 250));
         loads.read(&bytes(249, 251));
         assert!(loads.live.is_empty() && loads.idle == [3]);
+    }
+
+    #[test]
+    fn what_is_read_before_it_is_written_is_found() {
+        let mut unwritten = Unwritten { written: vec![0; 100], read: vec![0; 100] };
+        let mut follow = |write: bool, region: StridedRegion| {
+            unwritten.follow(&Access { space: Space::L1m, write, operand: "x", region });
+        };
+        follow(true, StridedRegion { base: 0, bytes: 8, dimensions: vec![(4, 16)] });
+        follow(false, bytes(50, 60));
+        follow(false, bytes(0, 10));
+        follow(true, bytes(5, 70));
+        follow(false, bytes(8, 72));
+        assert_eq!(unwritten.ranges(), [8..10, 56..60, 70..72]);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! put in the order in which the kernels read them. Runs share all this and may go in parallel; a run uses threads that are
 //! idle for the rows of its convolutions.
 
-mod awake;
 mod convolution;
 mod copy;
 mod curve;
@@ -18,13 +17,16 @@ mod rows;
 mod vector;
 mod walk;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::nash::isa::{Load, Operation, Store};
+use crate::team::{Team, TeamRun};
 
 use super::machine::{Fault, Machine, Regions, SimError, lose, roi_resize, zeros};
 use convolution::{Prepared, Scratch};
 use kernel::Level;
+use known::KnownProgram;
 use walk::WalkLayout;
 
 /// A program with its constants, ready to run.
@@ -32,17 +34,37 @@ pub struct FastProgram {
     machine: Machine<'static>,
     constants: Vec<u8>,
     level: Level,
-    /// What is known of each instruction.
-    prepared: Vec<Prepared>,
+    known: KnownProgram,
     /// Memories that no run uses now.
     memories: Mutex<Vec<Memory>>,
 }
 
 /// What a run needs besides its inputs and outputs.
-#[derive(Default)]
 struct Memory {
     l1m: Vec<u8>,
     scratch: Scratch,
+    team: Arc<Team>,
+}
+
+/// Runs of this process, of all programs.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a run until it is dropped.
+struct Running {
+    /// Whether there was no other when it began. Of several, each thread of the pool has one.
+    is_alone: bool,
+}
+
+impl Running {
+    fn begin() -> Running {
+        Running { is_alone: RUNNING.fetch_add(1, Ordering::Relaxed) == 0 }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl FastProgram {
@@ -59,8 +81,8 @@ impl FastProgram {
     /// # Errors
     /// As [`FastProgram::new`].
     pub fn for_level(machine: Machine<'static>, constants: Vec<u8>, level: Level) -> Result<FastProgram, SimError> {
-        let prepared = known::prepare(&machine, &constants, level)?;
-        Ok(FastProgram { machine, constants, level, prepared, memories: Mutex::default() })
+        let known = known::prepare(&machine, &constants, level)?;
+        Ok(FastProgram { machine, constants, level, known, memories: Mutex::default() })
     }
 
     /// The program on its target.
@@ -75,28 +97,43 @@ impl FastProgram {
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, SimError> {
         let program = self.machine.program();
         let mut regions = Regions::new(program, inputs, &self.constants)?;
-        let mut memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if memory.l1m.is_empty() {
-            memory.l1m = zeros("l1m", self.machine.target().l1m_bytes())?;
-        } else {
-            memory.l1m.fill(0);
+        let old = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = match old {
+            Some(old) => old,
+            None => self.new_memory()?,
+        };
+        for range in &self.known.unwritten {
+            memory.l1m.get_mut(range.clone()).unwrap_or_default().fill(0);
         }
-        awake::while_running(|| self.execute_all(&mut memory, &mut regions))?;
+        let (running, team) = (Running::begin(), memory.team.clone());
+        let mut run = if running.is_alone { team.open() } else { team.without_helpers() };
+        self.execute_all(&mut run, &mut memory, &mut regions)?;
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         Ok(regions.outputs)
     }
 
-    fn execute_all(&self, memory: &mut Memory, regions: &mut Regions<'_>) -> Result<(), SimError> {
+    fn new_memory(&self) -> Result<Memory, SimError> {
+        let l1m = zeros("l1m", self.machine.target().l1m_bytes())?;
+        Ok(Memory { l1m, scratch: Scratch::default(), team: Team::new(rayon::current_num_threads().saturating_sub(1)) })
+    }
+
+    fn execute_all(
+        &self,
+        run: &mut TeamRun<'_>,
+        memory: &mut Memory,
+        regions: &mut Regions<'_>,
+    ) -> Result<(), SimError> {
         let program = self.machine.program();
         for &position in self.machine.order() {
-            let (Some(instruction), Some(prepared)) = (program.instructions.get(position), self.prepared.get(position))
+            let (Some(instruction), Some(prepared)) =
+                (program.instructions.get(position), self.known.instructions.get(position))
             else {
                 continue;
             };
             if prepared.idle {
                 continue;
             }
-            let done = self.execute(memory, regions, &instruction.operation, prepared);
+            let done = self.execute(run, memory, regions, &instruction.operation, prepared);
             done.map_err(|reason| self.machine.fault(position, reason))?;
         }
         Ok(())
@@ -104,6 +141,7 @@ impl FastProgram {
 
     fn execute(
         &self,
+        run: &mut TeamRun<'_>,
         memory: &mut Memory,
         regions: &mut Regions<'_>,
         operation: &Operation,
@@ -114,7 +152,7 @@ impl FastProgram {
             Operation::Load(o) => load(l1m, regions, o),
             Operation::Store(o) => store(l1m, regions, o),
             Operation::Convolution(o) if convolution::is_supported(o) => {
-                convolution::convolution(l1m, level, &mut memory.scratch, o, prepared)
+                convolution::convolution(run, l1m, level, &mut memory.scratch, o, prepared)
             }
             Operation::Convolution(_) => Machine::execute_in_l1m(l1m, operation),
             Operation::Add(o) => elementwise::add(l1m, level, o),

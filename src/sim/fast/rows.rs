@@ -2,17 +2,16 @@
 //!
 //! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
 
-use rayon::prelude::*;
-
 use crate::nash::isa::{BpuElement, Convolution, Window};
 use crate::numerics::Destination;
+use crate::team::TeamRun;
 
 use super::kernel::lanes;
 use super::kernel::{self, BLOCK, BLOCKS, Begin, CellRun, Finish, Input, LANES, Level, PIXELS, RUN, STEP, Sums};
 use super::pack::{Parameters, Weights};
 
 /// Multiply-accumulates from which threads pay off.
-const PARALLEL_FROM: u64 = 1 << 20;
+const PARALLEL_FROM: u64 = 1 << 18;
 /// How many times as long one takes in a depthwise convolution.
 const DEPTHWISE_COST: usize = 16;
 /// Kernel cells whose input cells are looked up at once; a multiple of [`STEP`].
@@ -68,7 +67,7 @@ fn start(window: &Window, axis: usize, position: usize) -> i64 {
 
 impl Job<'_> {
     /// Computes all rows, `row` bytes apart, images `image` bytes apart.
-    pub fn run(mut self, results: &mut [u8], row: usize, image: usize) {
+    pub fn run(mut self, team: &mut TeamRun<'_>, results: &mut [u8], row: usize, image: usize) {
         let row = self.flatten(row, image).unwrap_or(row);
         let [images, rows, columns] = self.shape;
         let sums = (images * rows * columns) as u64 * u64::from(self.o.output_shape[3]);
@@ -77,15 +76,13 @@ impl Job<'_> {
         let row = if rows == 1 { results.len() } else { row };
         let image = if images == 1 { results.len() } else { image };
         for (index, results) in results.chunks_mut(image.max(1)).take(images).enumerate() {
-            let rows_of_image = results.chunks_mut(row.max(1)).take(rows);
+            // Behind the last row there may be a gap.
+            let length = results.len().min(row.saturating_mul(rows));
+            let results = &mut results[..length];
             if work / (images as u64) < PARALLEL_FROM {
-                rows_of_image.enumerate().for_each(|(y, results)| self.row(index, y, results));
+                results.chunks_mut(row.max(1)).enumerate().for_each(|(y, results)| self.row(index, y, results));
             } else {
-                results
-                    .par_chunks_mut(row.max(1))
-                    .take(rows)
-                    .enumerate()
-                    .for_each(|(y, results)| self.row(index, y, results));
+                team.for_each_row(results, row, |y, results| self.row(index, y, results));
             }
         }
     }

@@ -1,0 +1,419 @@
+//! The threads of one run: a leader that goes through the steps, and helpers that take parts of the larger ones.
+//!
+//! Helpers are jobs of rayon's pool, so that callers who run samples in parallel on it do not oversubscribe: a helper that
+//! finds no free thread comes late or never, and the leader does the work alone. A helper waits awake between steps and between runs, because
+//! many a step takes less time than waking a thread, and leaves when nothing comes for a while. Nothing here allocates but the
+//! invitation of a helper.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// Looks at what it waits for this often before a helper leaves, or the leader sleeps. Neither yields instead: on a busy
+/// machine who yields comes back last, who slept comes back first.
+const LOOKS: usize = 8000;
+/// The same of a helper between two runs: a run of few steps takes less time than waking a thread.
+const LOOKS_BETWEEN_RUNS: usize = 50_000;
+/// Looks between two at what else the pool has to do.
+const LOOKS_AT_POOL: usize = 64;
+const LONGEST_SLEEP: Duration = Duration::from_micros(500);
+/// One bit each in a word.
+const MOST_HELPERS: usize = 64;
+/// Parts for each thread, so that one that was held up leaves its share to the others.
+const PARTS_PER_THREAD: usize = 4;
+/// Parts fit a quarter of a word.
+const MOST_PARTS: usize = u16::MAX as usize;
+
+/// What is done in parts: by the number of the part, and by that of the thread, of which the leader is 0.
+type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
+/// One word: the number of a job, how many parts it has, and how many of them are taken.
+#[derive(Clone, Copy)]
+struct Taken {
+    job: u32,
+    parts: u16,
+    taken: u16,
+}
+
+impl Taken {
+    fn of(word: u64) -> Taken {
+        Taken { job: (word >> 32) as u32, parts: (word >> 16) as u16, taken: word as u16 }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.job) << 32 | u64::from(self.parts) << 16 | u64::from(self.taken)
+    }
+}
+
+/// There is no run.
+const CLOSED: u8 = 0;
+/// A run begins or ends.
+const CHANGING: u8 = 1;
+/// There is a run.
+const OPEN: u8 = 2;
+
+/// A leader's helpers, of one run after the other. Between runs it is closed.
+pub(crate) struct Team {
+    helpers: usize,
+    /// [`CLOSED`], [`CHANGING`] or [`OPEN`].
+    state: AtomicU8,
+    /// Helpers that may be looking at the job.
+    active: AtomicUsize,
+    /// Helpers that were called and have not left.
+    invited: AtomicUsize,
+    /// The numbers of the threads, less one, that helpers have.
+    numbers: AtomicU64,
+    /// A [`Taken`].
+    taken: AtomicU64,
+    /// Parts of the current job that are done.
+    done: AtomicUsize,
+    /// The current job. Only the leader writes it, while no part is to be had and all that were taken are done.
+    job: UnsafeCell<Option<*const Job<'static>>>,
+    /// Written by the leader while nobody is active.
+    leader: UnsafeCell<Option<Thread>>,
+    /// Whether the leader wants to be woken.
+    sleeping: AtomicBool,
+    /// What a helper panicked with, for the leader.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: a helper reads `job` after it has taken a part, and the leader writes it after all parts were done; a helper reads `leader` while it is
+// active, and it is written while nobody is. What they point to is `Sync`.
+unsafe impl Send for Team {}
+// SAFETY: as above.
+unsafe impl Sync for Team {}
+
+impl Team {
+    /// A leader and `helpers` helpers at most.
+    pub(crate) fn new(helpers: usize) -> Arc<Team> {
+        Arc::new(Team {
+            helpers: helpers.min(MOST_HELPERS),
+            state: AtomicU8::new(CLOSED),
+            active: AtomicUsize::new(0),
+            invited: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            done: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            leader: UnsafeCell::new(None),
+            sleeping: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        })
+    }
+
+    /// Starts a run that this thread leads. While there is another one, it has no helpers.
+    pub(crate) fn open(self: &Arc<Team>) -> TeamRun<'_> {
+        if self.state.compare_exchange(CLOSED, CHANGING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            return self.without_helpers();
+        }
+        // SAFETY: nobody is active, and nobody becomes so in this state.
+        unsafe { *self.leader.get() = Some(std::thread::current()) };
+        self.state.store(OPEN, Ordering::SeqCst);
+        TeamRun { team: self, helpers: self.helpers, is_leader: true }
+    }
+
+    /// A run of this thread alone.
+    pub(crate) fn without_helpers(self: &Arc<Team>) -> TeamRun<'_> {
+        TeamRun { team: self, helpers: 0, is_leader: false }
+    }
+
+    fn is_open(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == OPEN
+    }
+
+    /// The number of a part that nobody else has, if there is one.
+    fn take_part(&self) -> Option<usize> {
+        let free = |word| {
+            let now = Taken::of(word);
+            (now.taken < now.parts).then(|| Taken { taken: now.taken + 1, ..now }.word())
+        };
+        let word = self.taken.fetch_update(Ordering::Acquire, Ordering::Relaxed, free).ok()?;
+        Some(Taken::of(word).taken.into())
+    }
+
+    /// Does a part, if there is one that nobody else has.
+    fn do_part(&self, thread: usize) -> bool {
+        let Some(number) = self.take_part() else { return false };
+        let _part = Part { team: self, thread };
+        // SAFETY: a part was taken, so nobody writes the job before it is done.
+        let Some(job) = (unsafe { *self.job.get() }) else { return true };
+        // SAFETY: the leader waits for the part, so the job still exists.
+        let run = || unsafe { (*job)(number, thread) };
+        if thread == 0 {
+            run();
+        } else if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+        true
+    }
+
+    /// For helpers that are active.
+    fn wake_leader(&self) {
+        if self.sleeping.load(Ordering::SeqCst) {
+            // SAFETY: the leader writes it only while nobody is active.
+            unsafe { (*self.leader.get()).as_ref() }.inspect(|leader| leader.unpark());
+        }
+    }
+
+    /// The leader's: until `is_over`, which helpers make true before they call `wake_leader`.
+    fn wait(&self, is_over: impl Fn() -> bool) {
+        for _ in 0..LOOKS {
+            if is_over() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        self.sleeping.store(true, Ordering::SeqCst);
+        while !is_over() {
+            // The last helper to leave wakes nobody, hence the limit.
+            std::thread::park_timeout(LONGEST_SLEEP);
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// What a helper does, from its invitation until it leaves: it stays for further runs if it was of use in the last one.
+    fn help(&self) {
+        while self.help_with_run() && self.is_open_soon() {}
+        self.invited.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// For helpers that are not active. Whoever else has work for this thread comes first.
+    fn is_open_soon(&self) -> bool {
+        for look in 0..LOOKS_BETWEEN_RUNS {
+            if self.is_open() {
+                return true;
+            }
+            if look % LOOKS_AT_POOL == 0 && rayon::yield_now() == Some(rayon::Yield::Executed) {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    /// Whether it worked, and the run was over before it had waited in vain.
+    fn help_with_run(&self) -> bool {
+        let _active = Active::new(self);
+        let free = |numbers: u64| (numbers != u64::MAX).then(|| numbers | (numbers + 1));
+        let Ok(numbers) = self.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free) else { return false };
+        let number = Number { team: self, number: numbers.trailing_ones() };
+        (number.number as usize) < self.helpers && self.help_as(number.number as usize + 1)
+    }
+
+    fn help_as(&self, thread: usize) -> bool {
+        let (mut worked, mut waited) = (false, 0);
+        while self.is_open() {
+            if self.do_part(thread) {
+                (worked, waited) = (true, 0);
+            } else if waited < LOOKS {
+                waited += 1;
+                std::hint::spin_loop();
+            } else {
+                return false;
+            }
+        }
+        worked
+    }
+}
+
+/// Counts a helper as active until it is dropped, be it by a panic.
+struct Active<'a>(&'a Team);
+
+impl<'a> Active<'a> {
+    fn new(team: &'a Team) -> Active<'a> {
+        team.active.fetch_add(1, Ordering::SeqCst);
+        Active(team)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What a helper is called, until it is dropped.
+struct Number<'a> {
+    team: &'a Team,
+    number: u32,
+}
+
+impl Drop for Number<'_> {
+    fn drop(&mut self) {
+        self.team.numbers.fetch_and(!(1 << self.number), Ordering::SeqCst);
+    }
+}
+
+/// Counts a part as done when it is dropped, be it by a panic.
+struct Part<'a> {
+    team: &'a Team,
+    thread: usize,
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.team.done.fetch_add(1, Ordering::SeqCst);
+        if self.thread > 0 {
+            self.team.wake_leader();
+        }
+    }
+}
+
+/// A run. It cannot be copied, so its jobs follow one another. Dropping it closes the team and waits until all helpers are gone.
+pub(crate) struct TeamRun<'a> {
+    team: &'a Arc<Team>,
+    helpers: usize,
+    is_leader: bool,
+}
+
+impl TeamRun<'_> {
+    /// How many parts to make of so many equal pieces of work.
+    pub(crate) fn parts(&self, pieces: usize) -> usize {
+        pieces.min((self.helpers + 1) * PARTS_PER_THREAD)
+    }
+
+    /// Does all parts of a job, with helpers unless there is one part or more than 65,535. Two parts may be done at the same time, by threads of
+    /// different numbers, the largest of which is that of helpers.
+    pub(crate) fn share<'j>(&mut self, parts: usize, job: &'j Job<'j>) {
+        let team = self.team;
+        if parts < 2 || self.helpers == 0 || parts > MOST_PARTS {
+            return (0..parts).for_each(|part| job(part, 0));
+        }
+        team.done.store(0, Ordering::SeqCst);
+        // SAFETY: the job is no longer used when this function ends: all parts are waited for, also when one panics.
+        let job: &Job<'static> = unsafe { std::mem::transmute::<&'j Job<'j>, &Job<'static>>(job) };
+        // SAFETY: all parts of the last job are done, so nobody reads it.
+        unsafe { *team.job.get() = Some(job) };
+        let last = Taken::of(team.taken.load(Ordering::SeqCst));
+        let all = Taken { job: last.job.wrapping_add(1), parts: parts as u16, taken: 0 };
+        let shared = SharedJob { team, parts };
+        team.taken.store(all.word(), Ordering::SeqCst);
+        while team.invited.load(Ordering::SeqCst) < team.helpers {
+            team.invited.fetch_add(1, Ordering::SeqCst);
+            let team = Arc::clone(team);
+            rayon::spawn(move || team.help());
+        }
+        while team.do_part(0) {}
+        drop(shared);
+        let panic = team.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Calls `each` with the number and bytes of all rows, which are `row` bytes apart; the last may be cut off.
+    pub(crate) fn for_each_row(&mut self, bytes: &mut [u8], row: usize, each: impl Fn(usize, &mut [u8]) + Sync) {
+        let (length, row) = (bytes.len(), row.max(1));
+        let rows = length.div_ceil(row);
+        let parts = self.parts(rows);
+        let start = Start(bytes.as_mut_ptr());
+        self.share(parts, &|part: usize, _| {
+            for index in rows * part / parts..rows * (part + 1) / parts {
+                let at = index * row;
+                // SAFETY: the row lies in the bytes, which the caller has lent, and no other part has it.
+                each(index, unsafe { std::slice::from_raw_parts_mut(start.at(at), row.min(length - at)) });
+            }
+        });
+    }
+}
+
+impl Drop for TeamRun<'_> {
+    fn drop(&mut self) {
+        if self.is_leader {
+            self.team.state.store(CHANGING, Ordering::SeqCst);
+            self.team.wait(|| self.team.active.load(Ordering::SeqCst) == 0);
+            self.team.state.store(CLOSED, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Waits for the parts of a job when it is dropped.
+struct SharedJob<'a> {
+    team: &'a Team,
+    parts: usize,
+}
+
+impl Drop for SharedJob<'_> {
+    fn drop(&mut self) {
+        // There are some left after a panic only. Nobody needs them.
+        while self.team.take_part().is_some() {
+            self.team.done.fetch_add(1, Ordering::SeqCst);
+        }
+        self.team.wait(|| self.team.done.load(Ordering::SeqCst) >= self.parts);
+    }
+}
+
+/// Where rows begin.
+#[derive(Clone, Copy)]
+struct Start(*mut u8);
+
+// SAFETY: parts write rows that are apart.
+unsafe impl Send for Start {}
+// SAFETY: as above.
+unsafe impl Sync for Start {}
+
+impl Start {
+    fn at(self, offset: usize) -> *mut u8 {
+        self.0.wrapping_add(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_done_once_and_jobs_follow_one_another() {
+        for helpers in 0..4 {
+            let team = Team::new(helpers);
+            for rows in (1..30).chain([1000]) {
+                let mut bytes = vec![0; rows * 5 - 2];
+                let mut run = team.open();
+                assert_eq!(team.open().helpers, 0, "two leaders");
+                for _ in 0..100 {
+                    run.for_each_row(&mut bytes, 5, |index, row| {
+                        assert!(row.len() == 5 || index + 1 == rows && row.len() == 3);
+                        row.iter_mut().for_each(|byte| *byte += 1 + index as u8 % 2);
+                    });
+                }
+                let right = |at: usize| 100 * (1 + (at / 5) as u8 % 2);
+                assert!(bytes.iter().enumerate().all(|(at, byte)| *byte == right(at)), "{helpers} {rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_parts_are_done_by_one_thread_at_once() {
+        let team = Team::new(3);
+        let busy = [const { AtomicBool::new(false) }; 4];
+        for _ in 0..50 {
+            let mut run = team.open();
+            (0..20).for_each(|parts| {
+                run.share(parts, &|_, thread| {
+                    assert!(!busy[thread].swap(true, Ordering::SeqCst));
+                    std::hint::black_box((0..1000).sum::<u64>());
+                    busy[thread].store(false, Ordering::SeqCst);
+                });
+            });
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_run_only() {
+        for helpers in 0..3 {
+            let team = Team::new(helpers);
+            let part = |number: usize| {
+                let mut run = team.open();
+                run.share(64, &|part, _| assert_ne!(part, number, "on purpose"));
+            };
+            for number in [0, 20, 63] {
+                assert!(catch_unwind(AssertUnwindSafe(|| part(number))).is_err());
+            }
+            part(64);
+        }
+    }
+}

@@ -178,7 +178,7 @@ impl Job<'_> {
             for block in (0..blocks).step_by(together) {
                 let (first, count) = (block * BLOCK, together.min(blocks - block));
                 let channels = (count * BLOCK).min(outputs - first);
-                let mut begin = Begin::At(&self.starts[first..]);
+                let (mut begin, mut is_done) = (Begin::At(&self.starts[first..]), false);
                 if self.accumulate.is_some() {
                     for (pixel, sums) in sums.iter_mut().enumerate().take(pixels) {
                         self.begin(image, y, x + pixel, first, &mut sums[..channels]);
@@ -197,10 +197,19 @@ impl Job<'_> {
                             self.cells(place, x, pixels, cells);
                         }
                     }
-                    kernel::dense(self.level, cells, self.weights.dense(block, tap), count, begin, &mut sums);
+                    let weights = self.weights.dense(block, tap);
+                    if let Some(finish) = self.finish_i8(first, channels).filter(|_| tap + TAPS >= taps) {
+                        let results = &mut results[x * self.step + first..];
+                        is_done =
+                            kernel::dense_i8(self.level, cells, weights, (begin, &mut sums), pixels, finish, results);
+                    } else {
+                        kernel::dense(self.level, cells, weights, count, begin, &mut sums);
+                    }
                     begin = Begin::There;
                 }
-                self.end(x, first, channels, sums[..pixels].as_flattened_mut(), results);
+                if !is_done {
+                    self.end(x, first, channels, sums[..pixels].as_flattened_mut(), results);
+                }
             }
         }
     }

@@ -9,36 +9,27 @@ use std::arch::x86_64::*;
 use super::{
     BLOCK, Begin, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Finish, LANES, PIXELS, STEP, Sums,
 };
+use crate::numerics::Destination;
 
 /// 128 in every byte.
 const HIGH_BITS: i32 = i32::from_ne_bytes([0x80; 4]);
 
-/// Inputs are i16 when `WIDE`, else i8.
+/// The sums of [`PIXELS`] cells in registers. Inputs are i16 when `WIDE`, else i8.
 ///
 /// # Safety
 /// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `BLOCKS` blocks for all of them, and
 /// starts are as many.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
+unsafe fn dense_sums<const BLOCKS: usize, const WIDE: bool>(
     cells: &[[&[u8]; PIXELS]],
     weights: DenseWeights<'_>,
-    begin: Begin<'_>,
-    sums: &mut Sums,
-) {
+    mut accumulators: [[__m512i; BLOCKS]; PIXELS],
+) -> [[__m512i; BLOCKS]; PIXELS] {
     let high_bits = _mm512_set1_epi32(HIGH_BITS);
     let steps = weights.tap_stride / (BLOCK * STEP);
-    // SAFETY: a row of sums has at least BLOCKS * 16 elements; everything else by the contract of this function.
+    // SAFETY: by the contract of this function.
     unsafe {
-        let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; PIXELS];
-        for (row, sums) in accumulators.iter_mut().zip(sums.iter()) {
-            for (block, accumulator) in row.iter_mut().enumerate() {
-                let from = match begin {
-                    Begin::At(starts) => starts.as_ptr(),
-                    Begin::There => sums.as_ptr(),
-                };
-                *accumulator = _mm512_loadu_si512(from.add(block * BLOCK).cast());
-            }
-        }
         for (tap, cells) in cells.iter().enumerate() {
             let data = weights.data.as_ptr().add(tap * weights.tap_stride);
             let inputs = cells.map(<[u8]>::as_ptr);
@@ -61,11 +52,117 @@ pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
                 }
             }
         }
-        for (row, sums) in accumulators.iter().zip(sums.iter_mut()) {
-            for (block, accumulator) in row.iter().enumerate() {
-                _mm512_storeu_si512(sums.as_mut_ptr().add(block * BLOCK).cast(), *accumulator);
+    }
+    accumulators
+}
+
+/// # Safety
+/// There are `BLOCKS` blocks in each row of sums, and of starts.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_sums<const BLOCKS: usize>(begin: Begin<'_>, sums: &Sums) -> [[__m512i; BLOCKS]; PIXELS] {
+    let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; PIXELS];
+    for (row, sums) in accumulators.iter_mut().zip(sums) {
+        let from = match begin {
+            Begin::At(starts) => starts.as_ptr(),
+            Begin::There => sums.as_ptr(),
+        };
+        for (block, accumulator) in row.iter_mut().enumerate() {
+            // SAFETY: by the contract of this function.
+            *accumulator = unsafe { _mm512_loadu_si512(from.add(block * BLOCK).cast()) };
+        }
+    }
+    accumulators
+}
+
+/// # Safety
+/// There are `BLOCKS` blocks in each row of sums.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store_sums<const BLOCKS: usize>(accumulators: [[__m512i; BLOCKS]; PIXELS], sums: &mut Sums) {
+    for (row, sums) in accumulators.iter().zip(sums) {
+        for (block, accumulator) in row.iter().enumerate() {
+            // SAFETY: by the contract of this function.
+            unsafe { _mm512_storeu_si512(sums.as_mut_ptr().add(block * BLOCK).cast(), *accumulator) };
+        }
+    }
+}
+
+/// # Safety
+/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
+    cells: &[[&[u8]; PIXELS]],
+    weights: DenseWeights<'_>,
+    begin: Begin<'_>,
+    sums: &mut Sums,
+) {
+    // SAFETY: by the contract of this function.
+    unsafe { store_sums(dense_sums::<BLOCKS, WIDE>(cells, weights, load_sums(begin, sums)), sums) }
+}
+
+/// As [`dense`] and [`finish_i8`] together, for the first `pixels` cells. Where that is not certain to be right it gives the sums instead, and false.
+///
+/// # Safety
+/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks, scales are more than `BLOCKS - 1` blocks and at most `BLOCKS`, and results have a
+/// place for each result.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn dense_i8<const BLOCKS: usize, const WIDE: bool>(
+    cells: &[[&[u8]; PIXELS]],
+    weights: DenseWeights<'_>,
+    (begin, sums): (Begin<'_>, &mut Sums),
+    pixels: usize,
+    finish: Finish<'_>,
+    results: &mut [u8],
+) -> bool {
+    let scales = finish.channels.scale;
+    let clamp = Int8Clamp::new(finish.to);
+    let mut distance = _mm512_setzero_ps();
+    // SAFETY: masked accesses touch only elements of the slices; everything else by the contract of this function.
+    unsafe {
+        let accumulators = dense_sums::<BLOCKS, WIDE>(cells, weights, load_sums(begin, sums));
+        for block in 0..BLOCKS {
+            let first = block * BLOCK;
+            let mask = u16::MAX >> (BLOCK - (scales.len() - first).min(BLOCK));
+            let scale = _mm512_maskz_loadu_ps(mask, scales.as_ptr().add(first));
+            for (pixel, row) in accumulators.iter().enumerate() {
+                if pixel < pixels {
+                    let (values, farthest) = rounded(row[block], scale, distance);
+                    distance = farthest;
+                    let place = results.as_mut_ptr().add(pixel * finish.step + first).cast();
+                    _mm_mask_storeu_epi8(place, mask, clamp.bytes(values));
+                }
             }
         }
+        let certain = is_certain(distance);
+        if !certain {
+            store_sums(accumulators, sums);
+        }
+        certain
+    }
+}
+
+/// From rounded products to results of int8.
+#[derive(Clone, Copy)]
+struct Int8Clamp {
+    low: __m128i,
+    high: __m128i,
+    zero_point: __m512i,
+}
+
+impl Int8Clamp {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn new(to: Destination) -> Int8Clamp {
+        let (low, high) = (_mm_set1_epi8(to.clamp.low as i8), _mm_set1_epi8(to.clamp.high as i8));
+        Int8Clamp { low, high, zero_point: _mm512_set1_epi32(to.zero_point) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vl")]
+    fn bytes(self, values: __m512i) -> __m128i {
+        let values = _mm512_add_epi32(values, self.zero_point);
+        _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(values), self.low), self.high)
     }
 }
 
@@ -279,9 +376,7 @@ pub(super) unsafe fn finish_i8(
     results: &mut [u8],
 ) -> bool {
     let scales = finish.channels.scale;
-    let clamp = finish.to.clamp;
-    let (low, high) = (_mm_set1_epi8(clamp.low as i8), _mm_set1_epi8(clamp.high as i8));
-    let zero_point = _mm512_set1_epi32(finish.to.zero_point);
+    let clamp = Int8Clamp::new(finish.to);
     let mut distance = _mm512_setzero_ps();
     for first in (0..scales.len()).step_by(16) {
         let mask = u16::MAX >> (16 - (scales.len() - first).min(16));
@@ -292,9 +387,8 @@ pub(super) unsafe fn finish_i8(
                 let sum = _mm512_maskz_loadu_epi32(mask, sums.as_ptr().add(cell * stride + first));
                 let values;
                 (values, distance) = rounded(sum, scale, distance);
-                let values = _mm512_add_epi32(values, zero_point);
-                let bytes = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(values), low), high);
-                _mm_mask_storeu_epi8(results.as_mut_ptr().add(cell * finish.step + first).cast(), mask, bytes);
+                let place = results.as_mut_ptr().add(cell * finish.step + first).cast();
+                _mm_mask_storeu_epi8(place, mask, clamp.bytes(values));
             }
         }
     }

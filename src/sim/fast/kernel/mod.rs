@@ -148,15 +148,7 @@ pub fn dense(
     begin: Begin<'_>,
     sums: &mut Sums,
 ) {
-    assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
-    assert!(weights.tap_stride.is_multiple_of(BLOCK * STEP), "whole groups of input channels");
-    let channels = weights.tap_stride / BLOCK;
-    assert!(cells.iter().flatten().all(|cell| cell.len() == channels), "every cell has all input channels");
-    let needed = (blocks - 1) * weights.block_stride + cells.len() * weights.tap_stride;
-    assert!(needed <= weights.data.len(), "weights for every cell");
-    if let Begin::At(starts) = begin {
-        assert!(starts.len() >= blocks * BLOCK, "starts of whole blocks");
-    }
+    check_dense(cells, weights, blocks, begin);
     let set = |sums: &mut Sums| {
         if let Begin::At(starts) = begin {
             sums.iter_mut().for_each(|sums| sums[..blocks * BLOCK].copy_from_slice(&starts[..blocks * BLOCK]));
@@ -188,6 +180,58 @@ pub fn dense(
                 (Input::I16, _) => avx512::dense::<3, true>(cells, weights, begin, sums),
             }
         },
+    }
+}
+
+/// As [`dense`] and [`finish_i8`] together, of the first `pixels` cells and the last of the kernel's cells: int8 results from int8 or int16 inputs. Where it
+/// cannot compute them it gives false, and the sums are those of [`dense`].
+///
+/// # Panics
+/// As [`dense`] and [`finish_i8`].
+pub fn dense_i8(
+    level: Level,
+    cells: &[[&[u8]; PIXELS]],
+    weights: DenseWeights<'_>,
+    (begin, sums): (Begin<'_>, &mut Sums),
+    pixels: usize,
+    finish: Finish<'_>,
+    results: &mut [u8],
+) -> bool {
+    let channels = finish.channels.scale.len();
+    let blocks = channels.div_ceil(BLOCK);
+    #[cfg(target_arch = "x86_64")]
+    if level.0 == Instructions::Avx512Vnni {
+        check_dense(cells, weights, blocks, begin);
+        assert!((1..=PIXELS).contains(&pixels), "cells");
+        assert!((pixels - 1) * finish.step + channels <= results.len(), "a place for each result");
+        let sums = (begin, sums);
+        // SAFETY: the level proves the instructions; lengths were checked above.
+        return unsafe {
+            match (weights.input, blocks) {
+                (Input::I8, 1) => avx512::dense_i8::<1, false>(cells, weights, sums, pixels, finish, results),
+                (Input::I8, 2) => avx512::dense_i8::<2, false>(cells, weights, sums, pixels, finish, results),
+                (Input::I8, _) => avx512::dense_i8::<3, false>(cells, weights, sums, pixels, finish, results),
+                (Input::I16, 1) => avx512::dense_i8::<1, true>(cells, weights, sums, pixels, finish, results),
+                (Input::I16, 2) => avx512::dense_i8::<2, true>(cells, weights, sums, pixels, finish, results),
+                (Input::I16, _) => avx512::dense_i8::<3, true>(cells, weights, sums, pixels, finish, results),
+            }
+        };
+    }
+    dense(level, cells, weights, blocks, begin, sums);
+    false
+}
+
+/// # Panics
+/// As [`dense`].
+fn check_dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, begin: Begin<'_>) {
+    assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
+    assert!(weights.tap_stride.is_multiple_of(BLOCK * STEP), "whole groups of input channels");
+    let channels = weights.tap_stride / BLOCK;
+    assert!(cells.iter().flatten().all(|cell| cell.len() == channels), "every cell has all input channels");
+    let needed = (blocks - 1) * weights.block_stride + cells.len() * weights.tap_stride;
+    assert!(needed <= weights.data.len(), "weights for every cell");
+    if let Begin::At(starts) = begin {
+        assert!(starts.len() >= blocks * BLOCK, "starts of whole blocks");
     }
 }
 

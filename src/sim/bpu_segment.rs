@@ -3,7 +3,7 @@
 use super::executor::ExecutionError;
 use super::fast::FastProgram;
 use super::machine::{Machine, SimError};
-use super::perf::{Activity, BpuTimeline, residents};
+use super::perf::{Activity, BpuTimeline, groups, residents};
 use super::runner::buffers;
 use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
 use crate::nash::calls::{call_spans, uncut};
@@ -135,10 +135,12 @@ pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Res
             stored: if engine == Engine::Store { bytes } else { 0 },
         }
     });
+    let activities: Vec<Activity> = activities.collect();
     let engines = program.instructions.iter().map(|instruction| instruction.engine() == Engine::Spu);
     Ok(BpuTimeline {
         names: program.names.clone(),
-        activities: activities.collect(),
+        groups: groups(&activities),
+        activities,
         residents: residents(&program.instructions, &report.spans),
         cycles: report.cycles,
         calls: call_spans(engines.zip(report.spans.iter().copied())),

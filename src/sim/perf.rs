@@ -1,9 +1,10 @@
 //! Predicted performance of a compiled model: the data behind `hb_sim perf` and the reports of `hb_compile`.
 //!
 //! The JSON follows the vendor's static performance report where we have the same thing to say, key for key; keys of our own are
-//! `engine time`, `samples per run`, `bounds`, `notes`, `local memory`, and in `layer details` what says `bound`, bytes or plain numbers. Times come from the schedule of every instruction on its engine, not from an average.
+//! `engine time`, `samples per run`, `bounds`, `notes`, `groups`, `local memory`, and in `layer details` what says `bound`, bytes or plain numbers. Times come from the schedule of every instruction on its engine, not from an average.
 
 mod assemble;
+mod groups;
 mod layers;
 mod residents;
 mod trace;
@@ -14,6 +15,7 @@ use crate::nash::isa::Engine;
 use crate::nash::timing::Span;
 
 pub use assemble::{crossings, performance};
+pub use groups::{StripedLayers, groups};
 pub use residents::{LivingBytes, residents};
 pub use trace::to_trace;
 
@@ -61,6 +63,8 @@ pub struct BpuTimeline {
     pub activities: Vec<Activity>,
     /// What lives in local memory.
     pub residents: Vec<LivingBytes>,
+    /// What is computed in stripes.
+    pub groups: Vec<StripedLayers>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
     /// The function calls that it is cut into, without their starts; one where it is not cut.
@@ -76,9 +80,26 @@ pub struct Performance {
     pub summary: Summary,
     /// Per core, every instruction in the order of its start.
     pub details: Vec<Vec<Detail>>,
+    /// Layers that are computed together, a stripe of rows at a time, in the order of their start.
+    pub groups: Vec<GroupDetail>,
     /// What lives in local memory when.
     #[serde(rename = "local memory")]
     pub memory: LocalMemoryUse,
+}
+
+/// Layers that are computed together, a stripe of rows at a time: what they hand to each other never leaves local memory.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupDetail {
+    /// In the order of their first instruction.
+    pub layers: Vec<String>,
+    /// How many turns the layer has that comes back most often.
+    pub stripes: usize,
+    /// From the start of the run.
+    #[serde(rename = "start (us)")]
+    pub start_us: f64,
+    /// From the start of the run.
+    #[serde(rename = "end (us)")]
+    pub end_us: f64,
 }
 
 /// What lives in local memory when.

@@ -28,7 +28,8 @@ TABS = {
     "layers": "byId('layer-table').rows.length === summary['layer details'].length + 1",
     "timeline": "[[context, canvas], [memoryContext, memoryMap]].every(([drawing, picture]) => new Set(new Uint32Array("
     "drawing.getImageData(label, axis, picture.width - label, picture.height - axis).data.buffer)).size > 3)"
-    " && (([, first, bytes, start, duration]) => residentAt(place(start + duration / 2), row(first + bytes / 2)))(timeline.memory.residents[0])",
+    " && (([, first, bytes, start, duration]) => residentAt(place(start + duration / 2), row(first + bytes / 2)))(timeline.memory.residents[0])"
+    " && byId('groups').rows.length === timeline.groups.length && byId('no-groups').hidden === timeline.groups.length > 0",
 }
 # Under this name the trace lies beside Perfetto's page.
 TRACE = "trace.json"

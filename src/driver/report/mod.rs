@@ -119,6 +119,7 @@ fn timeline(performance: &Performance) -> Value {
     json!({
         "engines": engines, "layers": layers.names, "bars": rows, "joined": joined,
         "memory": { "bytes": performance.memory.bytes, "residents": residents },
+        "groups": performance.groups,
     })
 }
 

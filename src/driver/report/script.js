@@ -198,6 +198,10 @@ const colors = ['#3b82c4', '#8c6bb8', '#d9822b', '#2a9d78', '#c9a227', '#c2577a'
 const label = 64, axis = 26, lane = 34, mapHeight = 260;
 let from = 0, to = latency, pointed = -1, dragging = null;
 byId('joined').hidden = !timeline.joined;
+const nameOf = ({ layers }) => layers.length > 3 ? `${layers[0]}, ${layers[1]} \u2026 ${layers.at(-1)} (${layers.length} layers)` : layers.join(', ');
+const timeOf = group => `${group.stripes} stripes, ${number(group['start (us)'])} to ${number(group['end (us)'])} \u00b5s`;
+rows(byId('groups'), timeline.groups.map(group => [nameOf(group), timeOf(group)]));
+byId('no-groups').hidden = timeline.groups.length > 0;
 function fit(picture, drawing, height) {
   const scale = window.devicePixelRatio || 1;
   picture.width = Math.max(1, picture.clientWidth * scale);
@@ -248,6 +252,13 @@ function ends(start, duration) {
 function draw() {
   const height = axis + lane * timeline.engines.length;
   begin(context, height);
+  timeline.groups.forEach((group, index) => {
+    const span = ends(group['start (us)'], group['end (us)'] - group['start (us)']);
+    if (!span) return;
+    context.globalAlpha = 0.15;
+    context.fillStyle = colorOf(index);
+    context.fillRect(span[0], 0, Math.max(span[1] - span[0], 0.6), height);
+  });
   for (const [engine, which, start, duration] of timeline.bars) {
     const span = ends(start, duration);
     if (!span) continue;
@@ -277,6 +288,8 @@ function limit(low, high) {
 // What stands at a place: its layer, and what to say of it.
 function engineAt(x, y) {
   const engine = Math.floor((y - axis) / lane), time = timeAt(x), slack = (to - from) / canvas.clientWidth;
+  const group = y < axis && timeline.groups.find(group => time >= group['start (us)'] && time <= group['end (us)']);
+  if (group) return [-1, `${nameOf(group)}: ${timeOf(group)}`];
   const found = timeline.bars.find(([row, , start, duration]) =>
     row === engine && time >= start - slack && time <= start + duration + slack);
   return found && [found[1], `${timeline.engines[found[0]]}, ${timeline.layers[found[1]]}: ${number(found[2])} \u00b5s for ${number(found[3])} \u00b5s`];

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::files::write_atomically;
 use crate::sim::open::{PredictOptions, predict};
-use crate::sim::perf::{Performance, to_trace};
+use crate::sim::perf::{GroupDetail, Performance, to_trace};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  hb_sim perf model.hbm\n  hb_sim perf model.hbm --trace model_trace.json\n  \
@@ -129,6 +129,11 @@ pub(crate) fn perf_text(performance: &Performance) -> String {
     }
     for segment in &headline.by_segment {
         text += &format!("\nsegment {} on the {}: {:.3} us", segment.segment, segment.processor, segment.latency_us);
+    }
+    for GroupDetail { layers, stripes, start_us, end_us } in &performance.groups {
+        let (first, last) = (layers.first().map_or("", String::as_str), layers.last().map_or("", String::as_str));
+        let time = end_us - start_us;
+        text += &format!("\ngroup of {} layers in {stripes} stripes: {first} to {last}, {time:.3} us", layers.len());
     }
     for note in &summary.notes {
         text += &format!("\nnote: {note}");

@@ -36,6 +36,7 @@ struct Run<'a> {
     placed: Vec<Placed<'a>>,
     steps: Vec<PlacedStep<'a>>,
     residents: Vec<ResidentDetail>,
+    groups: Vec<GroupDetail>,
     segments: Vec<SegmentLatency>,
     end: f64,
 }
@@ -67,6 +68,12 @@ impl<'a> Run<'a> {
                         end: resident.end,
                         from_us: rounded(at(resident.from)),
                         until_us: rounded(at(resident.until)),
+                    }));
+                    run.groups.extend(timeline.groups.iter().map(|group| GroupDetail {
+                        layers: group.layers.iter().map(|&layer| name(layer).to_owned()).collect(),
+                        stripes: group.stripes,
+                        start_us: rounded(at(group.from)),
+                        end_us: rounded(at(group.until)),
                     }));
                     run.end = origin + microseconds(timeline.cycles);
                     BPU
@@ -144,7 +151,8 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
         notes: notes(&run, target.run_overhead_nanoseconds.value),
     };
     let details = vec![run.details()];
-    Performance { summary, details, memory: LocalMemoryUse { bytes: target.l1m_bytes(), residents: run.residents } }
+    let memory = LocalMemoryUse { bytes: target.l1m_bytes(), residents: run.residents };
+    Performance { summary, details, groups: run.groups, memory }
 }
 
 fn function_calls<'t>(target: &Target, timelines: &'t [SegmentTimeline]) -> FunctionCalls {

@@ -4,7 +4,7 @@
 
 TOOLS is the folder of hb_compile and hb_sim, DATA has onnx/ and caffe/, results lie in FOLDER. Compiles every network of DATA, ResNet-50, a
 stem of eight convolutions at 1080p and a nested U-net of seven levels (both made here, with random weights), with calibration `skip`, and
-prints predicted latency, its ratio to the larger bound plus the start of a run, DDR bytes over the compulsory ones, instructions, the BPU's segments, and the seconds
+prints predicted latency, its ratio to the larger bound plus the start of a run, DDR bytes over the compulsory ones, groups, instructions, the BPU's segments, and the seconds
 of hb_compile. Exit status 1 where a level is slower than the one before. Needs numpy and onnx.
 """
 import argparse, json, os, subprocess, sys, time
@@ -107,7 +107,7 @@ def measured(tools, folder, text):
     if run.returncode:
         return (run.stdout + run.stderr).strip().splitlines()[-1]
     report = json.loads(subprocess.run([f"{tools}/hb_sim", "perf", f"{folder}/out/net.hbm", "--json"], check=True, capture_output=True).stdout)
-    return report["summary"], seconds
+    return report["summary"], len(report["groups"]), seconds
 
 def main():
     parser = argparse.ArgumentParser()
@@ -116,7 +116,7 @@ def main():
     given = parser.parse_args()
     tools, data, folder, failed = os.path.abspath(given.tools), os.path.abspath(given.data), os.path.abspath(given.folder), False
     os.makedirs(folder, exist_ok=True)
-    print(f"{'network':26} {'level':5} {'mode':12} {'us':>9} {'/bound':>7} {'CPU us':>8} {'DDR':>6} {'instr.':>7} {'segm.':>5} {'s':>6}", flush=True)
+    print(f"{'network':26} {'level':5} {'mode':12} {'us':>9} {'/bound':>7} {'CPU us':>8} {'DDR':>6} {'groups':>6} {'instr.':>7} {'segm.':>5} {'s':>6}", flush=True)
     for name, model, inputs in networks(data, folder):
         if given.names and name not in given.names:
             continue
@@ -129,7 +129,7 @@ def main():
                 if isinstance(found, str):
                     print(f"{name:26} {level:5} {mode:12} {found}", flush=True)
                     continue
-                summary, seconds = found
+                summary, groups, seconds = found
                 performance, bounds, ddr = summary["performance"], summary["bounds"], summary["DDR access data"]
                 bpu = performance["BPU (us)"]
                 bound = max(bounds["compute bound (us)"], bounds["DDR bound (us)"]) + START_US
@@ -137,7 +137,7 @@ def main():
                 instructions = sum(engine["instructions"] for engine in summary["engine time"])
                 segments = len(performance["latency (us) by segments"])
                 print(f"{name:26} {level:5} {mode:12} {performance['latency (us)']:9.1f} {bpu / bound:7.3f} {performance['CPU (us)']:8.1f} "
-                      f"{moved / max(1, bounds['compulsory DDR bytes']):6.2f} {instructions:7} {segments:5} {seconds:6.2f}", flush=True)
+                      f"{moved / max(1, bounds['compulsory DDR bytes']):6.2f} {groups:6} {instructions:7} {segments:5} {seconds:6.2f}", flush=True)
                 if mode == "latency":
                     failed |= before is not None and bpu > before
                     before = bpu

@@ -254,7 +254,8 @@ pub(super) fn max_pool_indices(node: &mut OperatorNode) -> Results {
     // Where in the image a cell lies, and where the first cell of the window that is no padding does.
     let places: Vec<Expression> =
         cells(&windows, 2, 2 + rank).zip(&windows).map(|(cell, window)| cell - window.begin as i64).collect();
-    let firsts: Vec<Expression> = windows.iter().enumerate().map(|(d, window)| window.first_place(axis(2 + d))).collect();
+    let firsts: Vec<Expression> =
+        windows.iter().enumerate().map(|(d, window)| window.first_place(axis(2 + d))).collect();
     let sizes: Vec<usize> = windows.iter().map(|window| window.input).collect();
     let mut holds = number.clone().equal(node.graph.load(largest, axes(0, extents.len())));
     for (place, window) in places.iter().zip(&windows) {

@@ -251,10 +251,14 @@ fn operators_page() -> Page {
             operator.attributes.iter().map(|attribute| format!("`{}`", attribute.name)).collect();
         attributes.sort();
         attributes.dedup();
+        let output = match operator.first_output {
+            0 => String::new(),
+            number => format!(", output {number}"),
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {operation} | {place} | {} | {} |",
+            "| {}{output} | {operation} | {place} | {} | {} |",
             operator.name,
             versions.join(", "),
             attributes.join(", ")

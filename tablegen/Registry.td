@@ -68,6 +68,8 @@ class OnnxOperator<string name, list<int> changed> {
   list<OnnxAttribute> onnxAttributes = [];
   // Outputs in ONNX, where they are more than results of the operation; -1: any number.
   int onnxOutputs = 0;
+  // The output that the first result is. One operator may be several operations, each of which gives other outputs of it.
+  int onnxFirstOutput = 0;
   // The attribute that holds the result's element type, a tensor of it, or a graph that gives the results, where neither operands
   // nor types give it.
   string onnxResultElement = "";

@@ -46,7 +46,6 @@ fn check(operator: &str) {
 /// Forms that the importer refuses; they must be refused, not computed wrongly.
 fn is_refused(case: &Case) -> bool {
     let reason = match (case.operator.as_str(), case.form.as_str()) {
-        ("MaxPool", form) if form.starts_with("indices") => "Indices",
         // Its body cuts a tensor at the number of the iteration.
         ("Loop", "onnx_loop11") => "the shape of its result follows from what node 'Unsqueeze_4' computes",
         _ => return false,

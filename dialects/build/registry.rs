@@ -386,9 +386,10 @@ fn onnx_operator(text: &mut String, record: &Record<'_>, form: &str) -> Outcome<
     };
     writeln!(
         text,
-        "    OnnxOperator {{ name: {:?}, form: {form}, versions: &{:?}, inputs: &[{inputs}], outputs: {outputs}, results: &[{}], attributes: &[{}] }},",
+        "    OnnxOperator {{ name: {:?}, form: {form}, versions: &{:?}, inputs: &[{inputs}], outputs: {outputs}, first_output: {}, results: &[{}], attributes: &[{}] }},",
         record.text("onnxName")?,
         record.integers("onnxVersions")?,
+        record.integer("onnxFirstOutput")?,
         result_elements(record)?,
         onnx_attributes(record)?.join(", "),
     )?;

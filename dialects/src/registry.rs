@@ -123,6 +123,8 @@ pub struct OnnxOperator {
     pub results: &'static [ResultElement],
     /// The most outputs that it has in any version; `usize::MAX`: any number.
     pub outputs: usize,
+    /// Which of them the operation's first result is: where it is not 0, another operation of this name gives those before.
+    pub first_output: usize,
     /// Attributes, those of several forms once for each.
     pub attributes: &'static [OnnxAttribute],
 }

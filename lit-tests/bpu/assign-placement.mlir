@@ -22,6 +22,13 @@ func.func @no_hardware_form(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   return %0 : tensor<2x4xf32>
 }
 
+// CHECK-LABEL: func.func @no_hardware_form_for_an_output
+// CHECK: hfloat.max_pool_indices {{.*}}hfloat.placement = "cpu", hfloat.placement_reason = "MaxPool has no form on the BPU for its indices."
+func.func @no_hardware_form_for_an_output(%x: tensor<1x1x4xf32>) -> tensor<1x1x3xi64> {
+  %0 = hfloat.max_pool_indices %x {kernel_shape = array<i64: 2>, strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>} : (tensor<1x1x4xf32>) -> tensor<1x1x3xi64> loc("MaxPool_0/indices")
+  return %0 : tensor<1x1x3xi64>
+}
+
 // CHECK-LABEL: func.func @not_quantized
 // CHECK: hfloat.add {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "its {{.*}} is not quantized"}
 func.func @not_quantized(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {

@@ -651,6 +651,38 @@ func.func @f(%x: tensor<1x4x8x8xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<1x4x8x3xf32>) {
+  // expected-error @+1 {{'hfloat.max_pool_indices' op has a window in spatial dimension 1 that holds padding only, which has no index}}
+  %0 = hfloat.max_pool_indices %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 0, 1>, dilations = array<i64: 1, 4>} : (tensor<1x4x8x3xf32>) -> tensor<1x4x7x1xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x4x3xf32>) {
+  // expected-error @+1 {{'hfloat.max_pool_indices' op has a window in spatial dimension 0 that holds padding only, which has no index}}
+  %0 = hfloat.max_pool_indices %x {kernel_shape = array<i64: 1>, strides = array<i64: 1>, pads = array<i64: 0, 2>, dilations = array<i64: 1>} : (tensor<1x4x3xf32>) -> tensor<1x4x5xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x4x3xf32>) {
+  // expected-error @+1 {{'hfloat.max_pool_indices' op has a window in spatial dimension 0 that holds padding only, which has no index}}
+  %0 = hfloat.max_pool_indices %x {kernel_shape = array<i64: 2>, strides = array<i64: 1>, pads = array<i64: 3, 0>, dilations = array<i64: 2>} : (tensor<1x4x3xf32>) -> tensor<1x4x4xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x4x3xf32>) {
+  // expected-error @+1 {{'hfloat.max_pool_indices' op has 5000000 windows that begin in the padding; at most 4194304 may}}
+  %0 = hfloat.max_pool_indices %x {kernel_shape = array<i64: 2>, strides = array<i64: 1>, pads = array<i64: 5000000, 5000000>, dilations = array<i64: 5000000>} : (tensor<1x4x3xf32>) -> tensor<1x4x5000003xi64>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<1x4x8x8xf32>) {
   // expected-error @+1 {{'hfloat.average_pool' op has kernel_shape [2, 0]; they must be positive}}
   %0 = hfloat.average_pool %x {kernel_shape = array<i64: 2, 0>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x7x7xf32>

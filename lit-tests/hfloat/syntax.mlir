@@ -264,6 +264,8 @@ func.func @pools(%x: tensor<1x4x8x8xf32>) {
   %1 = hfloat.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, ceil_mode = true, count_include_pad = true} : (tensor<1x4x8x8xf32>) -> tensor<1x4x5x5xf32>
   // CHECK: hfloat.average_pool %{{.*}} {auto_pad = #hfloat.auto_pad<SAME_LOWER>, {{.*}}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
   %2 = hfloat.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, auto_pad = #hfloat.auto_pad<SAME_LOWER>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  // CHECK: hfloat.max_pool_indices %{{.*}} {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, storage_order = true, strides = array<i64: 2, 2>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xi64>
+  %places = hfloat.max_pool_indices %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, storage_order = true} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xi64>
   // CHECK: hfloat.global_max_pool %{{.*}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
   %global_max = hfloat.global_max_pool %x : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
   // CHECK: hfloat.global_average_pool %{{.*}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>

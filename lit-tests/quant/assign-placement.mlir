@@ -30,6 +30,24 @@ func.func @relu(%x: tensor<4xf32> {hfloat.threshold = 1.0 : f64}) -> tensor<4xf3
   return %0 : tensor<4xf32>
 }
 
+// The maxima are quantized, where they were is asked of the same values.
+// CHECK-LABEL: func.func @pool
+// CHECK: hfloat.max_pool {{.*}}hfloat.placement = "bpu"
+// CHECK: hfloat.max_pool_indices
+// CHECK-NOT: hfloat.placement
+// CHECK: return
+// CASTS-LABEL: func.func @pool
+// CASTS: hfloat.relu
+// CASTS: %[[X:.*]] = quant.dcast
+// CASTS: hfloat.max_pool %[[X]]
+// CASTS: hfloat.max_pool_indices %[[X]]
+func.func @pool(%x: tensor<1x1x4x4xf32> {hfloat.threshold = 1.0 : f64}) -> (tensor<1x1x2x2xf32>, tensor<1x1x2x2xi64>) {
+  %r = hfloat.relu %x {hfloat.threshold = 1.0 : f64} : (tensor<1x1x4x4xf32>) -> tensor<1x1x4x4xf32> loc("Relu_0")
+  %0 = hfloat.max_pool %r {hfloat.threshold = 1.0 : f64, kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xf32> loc("MaxPool_1")
+  %1 = hfloat.max_pool_indices %r {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xi64> loc(fused<"MaxPool_1/indices">["MaxPool_1"])
+  return %0, %1 : tensor<1x1x2x2xf32>, tensor<1x1x2x2xi64>
+}
+
 // CHECK-LABEL: func.func @volume
 // CHECK: hfloat.conv {{.*}}hfloat.placement = "cpu", hfloat.placement_reason = "it has 3 spatial dimensions; the BPU has windows over one or two"
 // CASTS-LABEL: func.func @volume

@@ -61,7 +61,8 @@ pub(super) fn returned<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Vec<Value<
     end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>()).collect()
 }
 
-/// Whether an operation gives indices of what it finds best, or as many values as it finds.
+/// Whether an operation gives indices of what it finds best, or as many values as it finds. Those of a pool are none: its maxima lie a few
+/// cells from where they were at most, and what follows still tells of errors.
 fn selects(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     if matches!(Op::of(operation), Some(Op::TopK | Op::ArgMax | Op::ArgMin)) {
         return Ok(true);

@@ -14,7 +14,7 @@ def Hfloat_Dialect : Dialect {
   let cppNamespace = "::hb::hfloat";
   let summary = "The network as the user wrote it";
   let description = [{
-    One operation per ONNX operator, in the form of the latest supported operator set, with the semantics that the
+    One operation per ONNX operator (two for MaxPool: its outputs have nothing in common but the windows), in the form of the latest supported operator set, with the semantics that the
     ONNX specification gives it. Tensors keep the ONNX layout (NCHW). The name of a node is its location; constants
     are out of line as resources.
 

@@ -506,8 +506,8 @@ def Hfloat_ArgMinOp : Hfloat_ArgOp<"arg_min", "ArgMin", [1, 11, 12, 13], "positi
 
 //===- Pooling -------------------------------------------------------------===//
 
-class Hfloat_PoolOp<string mnemonic, string onnx, list<int> versions, dag more>
-    : Hfloat_PureOp<mnemonic, onnx, versions, "Pool"> {
+class Hfloat_PoolOp<string mnemonic, string onnx, list<int> versions, dag more, string shape = "Pool">
+    : Hfloat_PureOp<mnemonic, onnx, versions, shape> {
   let arguments = !con((ins
     Hfloat_NumberTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
@@ -517,14 +517,31 @@ class Hfloat_PoolOp<string mnemonic, string onnx, list<int> versions, dag more>
 
 def Hfloat_MaxPoolOp : Hfloat_PoolOp<"max_pool", "MaxPool", [1, 8, 10, 11, 12, 22], (ins)>,
     Quantized<"LikeInput", ["Activation"]> {
-  // `storage_order` is the order of the indices of the second output.
+  // `storage_order` is of the second output, which `max_pool_indices` gives.
   let onnxAttributes = [Since<"ceil_mode", 10>, DerivedSince<"dilations", 10>, Derived<"pads">, Derived<"strides">,
     Consumed<"storage_order", "Flag", 8>];
   let onnxOutputs = 2;
   let upgradeRule = "MaxPool";
   let summary = "maximum over windows (ONNX MaxPool-12, first output)";
-  let description = "The optional `Indices` output of ONNX is not supported. Padding never wins.";
+  let description = "Padding never wins. The optional second output of ONNX is `hfloat.max_pool_indices`.";
   let results = (outs Hfloat_NumberTensor:$output);
+}
+
+// Apart from the maxima, so that these can be computed where integers are.
+def Hfloat_MaxPoolIndicesOp : Hfloat_PoolOp<"max_pool_indices", "MaxPool", [8, 10, 11, 12, 22],
+    (ins DefaultValuedAttr<BoolAttr, "false">:$storage_order), "PoolIndices"> {
+  let onnxAttributes = [Since<"ceil_mode", 10>, DerivedSince<"dilations", 10>, Derived<"pads">, Derived<"strides">];
+  let onnxOutputs = 2;
+  let onnxFirstOutput = 1;
+  let upgradeRule = "MaxPool";
+  let summary = "positions of the maxima over windows (ONNX MaxPool-12, second output)";
+  let description = [{
+    Each index counts through the whole of `input`, without padding: images and channels row by row, and an image row by row, or
+    with `storage_order` column by column (its first spatial dimension runs fastest). Of equal maxima the first in row order has it. NaN is
+    the maximum where it is the window's first element, as in onnxruntime, and is passed over elsewhere. A window that holds
+    padding only is an error.
+  }];
+  let results = (outs Hfloat_ShapeTensor:$indices);
 }
 
 def Hfloat_AveragePoolOp : Hfloat_PoolOp<"average_pool", "AveragePool", [1, 7, 10, 11, 19, 22],

@@ -226,6 +226,39 @@ def poolings():
         record("Pooling", f"{name}_larger", f"pooling_param {{ pool: {method} kernel_size: 8 stride: 2 }}", x,
                pooling(x, method, (8, 8), (2, 2), (0, 0)))
 
+    def mask(x, y, kernel, stride, pad):
+        """Where in its channel the maximum of each window lies, the first of equal ones in rows."""
+        n, c, h, w = x.shape
+        places = np.zeros(y.shape)
+        for b, k, i, j in np.ndindex(y.shape):
+            inside = [(r, s) for r in range(i * stride[0] - pad[0], i * stride[0] - pad[0] + kernel[0]) if 0 <= r < h
+                      for s in range(j * stride[1] - pad[1], j * stride[1] - pad[1] + kernel[1]) if 0 <= s < w]
+            r, s = next(place for place in inside if x[b, k, place[0], place[1]] == y[b, k, i, j])
+            places[b, k, i, j] = r * w + s
+        return places
+
+    def unpool(x, places, height, width):
+        """Of the Caffe of SegNet: each value at its place, the rest 0."""
+        n, c = x.shape[:2]
+        y = np.zeros((n, c, height * width))
+        for b, k, i, j in np.ndindex(x.shape):
+            y[b, k, int(places[b, k, i, j])] = x[b, k, i, j]
+        return y.reshape((n, c, height, width))
+
+    for name, parameters, kernel, stride, pad in [
+            ("exact", "kernel_size: 2 stride: 2", (2, 2), (2, 2), (0, 0)), ("ceil", "kernel_size: 3 stride: 2", (3, 3), (2, 2), (0, 0)),
+            ("ceil_pad", "kernel_size: 3 stride: 2 pad: 1", (3, 3), (2, 2), (1, 1)),
+            ("global", "global_pooling: true", (8, 7), (1, 1), (0, 0))]:
+        source = x.round() if name == "ceil_pad" else x
+        y = pooling(source, "MAX", kernel, stride, pad)
+        record("Pooling", f"max_mask_{name}", f"pooling_param {{ pool: MAX {parameters} }}", source,
+               {"y": y, "mask": mask(source, y, kernel, stride, pad)})
+    places = mask(x, pooling(x, "MAX", (2, 2), (2, 2), (0, 0)), (2, 2), (2, 2), (0, 0))
+    data = {"x": values(2, 3, 4, 4, seed=7), "m": places}
+    for name, parameters in [("given", "upsample_h: 8 upsample_w: 7"), ("scale", "scale: 2 pad_out_w: true"), ("default", "pad_out_w: true"),
+                             ("pair", "scale_h: 2 scale_w: 2 pad_out_w: true")]:
+        record("Upsample", f"mask_{name}", f"upsample_param {{ {parameters} }}", data, unpool(data["x"], places, 8, 7))
+
     def spp(x, levels, method):
         parts = []
         for level in range(levels):

@@ -377,6 +377,9 @@ def unknown_sizes(r):
         network(f"gather_{name}", [
             *rows, node("Concat", "rows more", "j", axis=0), node("Gather", "j places", "y", axis=0)], {"x": x}, "y",
             {**limits, "more": r.values(1, 3, seed=1), "places": r.integers(0, -1)})
+        network(f"pool_indices_{name}", [
+            *rows, node("Unsqueeze", "rows single", "r"), node("MaxPool", "r", "y p", kernel_shape=[2])], {"x": x}, "y p",
+            {**limits, "single": r.integers(1)})
         # As many as there are, at most three: what exporters write for min(k, n).
         for form, smaller in (("less", [node("Less", "k count", "is"), node("Where", "is k count", "fewer")]),
                               ("greater", [node("Greater", "k count", "is"), node("Where", "is count k", "fewer")]),
@@ -432,6 +435,10 @@ def control_networks(r):
     network = lambda form, nodes, outputs, more, **extra: r.network(
         "control_networks", form, [*backbone, *nodes], {"x": x, **extra}, outputs, {**weights, **more})
     network("top_k", [node("Flatten", "f", "t"), node("TopK", "t k", "v1 i1")], "v1 i1", {"k": r.integers(7)})
+    # An encoder and a decoder as SegNet has them: the maxima stay on the BPU, where they were goes around it.
+    network("segnet", [node("MaxPool", "f", "m i", kernel_shape=[2, 2], strides=[2, 2]), node("Conv", "m a", "d", pads=[1, 1, 1, 1]),
+                       node("MaxUnpool", "d i", "u", kernel_shape=[2, 2], strides=[2, 2]), node("Conv", "u b", "y", pads=[1, 1, 1, 1])],
+            "y", {"a": r.values(6, 6, 3, 3, seed=3) / 8, "b": r.values(4, 6, 3, 3, seed=4) / 8})
     network("detector", [
         node("Split", "f parts", "b s", axis=1), node("Reshape", "b boxes", "b1"), node("Transpose", "b1", "b2", perm=[0, 2, 1]),
         node("Abs", "b2", "b3"), node("Sigmoid", "s", "s1"), node("Reshape", "s1 scores", "s2"),

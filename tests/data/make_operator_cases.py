@@ -750,11 +750,6 @@ def pools():
         case("MaxPool", np.dtype(dtype).name, values(1, 2, 5, 5, dtype=dtype, low=low, high=100), kernel_shape=[3, 3],
              pads=[1, 1, 1, 1])
     case("MaxPool", "unread_indices", x, unread=1, kernel_shape=[2, 2], strides=[2, 2])
-    case("MaxPool", "indices", x, outputs=2, kernel_shape=[2, 2], strides=[2, 2])
-    case("MaxPool", "indices_pads", x, outputs=2, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-    case("MaxPool", "indices_storage_order_1", x, outputs=2, kernel_shape=[2, 2], strides=[2, 2], storage_order=1)
-    case("MaxPool", "indices_opset_8", x, outputs=2, opset=8, kernel_shape=[2, 2], strides=[2, 2])
-    case("MaxPool", "indices_rank_3", values(2, 3, 9), outputs=2, kernel_shape=[3], strides=[2])
     for label in ["pads_uneven", "auto_pad_same_upper", "auto_pad_same_lower", "ceil_mode_pads",
                   "ceil_mode_last_window_in_padding", "dilations_pads_strides"]:
         case("AveragePool", f"count_include_pad_{label}", x, count_include_pad=1, **forms[label])
@@ -768,6 +763,61 @@ def pools():
     case("GlobalAveragePool", "rank_3", values(2, 3, 7))
     case("GlobalAveragePool", "rank_5", values(1, 3, 2, 3, 4))
     case("GlobalAveragePool", "float16", values(1, 3, 4, 4, dtype=np.float16))
+
+
+def pool_indices():
+    """The second output of MaxPool. Its windows are those of `pools`, without dilations under auto_pad, of which onnxruntime makes other
+    windows than ONNX says."""
+    x = values(2, 3, 7, 8)
+    forms = {
+        "": dict(kernel_shape=[2, 2], strides=[2, 2]),
+        "pads": dict(kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        "pads_uneven": dict(kernel_shape=[3, 3], pads=[0, 1, 2, 1]),
+        "auto_pad_same_upper": dict(kernel_shape=[3, 4], auto_pad="SAME_UPPER", strides=[2, 2]),
+        "auto_pad_same_lower": dict(kernel_shape=[3, 4], auto_pad="SAME_LOWER", strides=[2, 2]),
+        "auto_pad_valid": dict(kernel_shape=[3, 3], auto_pad="VALID", strides=[2, 2]),
+        "ceil_mode": dict(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+        "ceil_mode_last_window_in_padding": dict(kernel_shape=[2, 2], strides=[3, 3], pads=[1, 1, 1, 1], ceil_mode=1),
+        "dilations_pads_strides": dict(kernel_shape=[2, 2], dilations=[2, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+        "storage_order_1": dict(kernel_shape=[2, 2], strides=[2, 2], storage_order=1),
+        "storage_order_1_pads": dict(kernel_shape=[3, 2], pads=[1, 0, 2, 1], storage_order=1),
+        "global_window": dict(kernel_shape=[7, 8]),
+    }
+    indices = lambda label, array, **attributes: case(
+        "MaxPool", f"indices_{label}".rstrip("_"), array, outputs=2, **attributes)
+    for label, attributes in forms.items():
+        indices(label, x, **attributes)
+    for opset in versions("MaxPool", first=8):
+        indices(f"opset_{opset}", x, opset=opset, kernel_shape=[2, 2], strides=[2, 2])
+    indices("rank_3", values(2, 3, 9), kernel_shape=[3], strides=[2])
+    indices("rank_3_storage_order_1", values(2, 3, 9), kernel_shape=[3], pads=[1, 1], storage_order=1)
+    deep = dict(kernel_shape=[2, 3, 2], strides=[1, 2, 2], pads=[1, 1, 0, 0, 1, 1])
+    indices("rank_5", values(2, 2, 4, 5, 6), **deep)
+    indices("rank_5_storage_order_1", values(2, 2, 4, 5, 6), storage_order=1, **deep)
+    # Many are equal, and the smallest numbers of their types are among them: what padding is as a number must not win.
+    window = dict(kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    for dtype in [np.float32, np.float64, np.float16]:
+        array = values(1, 2, 6, 6, dtype=dtype, low=-1, high=1).round()
+        array[array < 0] = -np.inf
+        indices(f"ties_{np.dtype(dtype).name}", array, **window)
+    indices("ties_int8", values(1, 2, 6, 6, dtype=np.int8, low=-128, high=-127), **window)
+    indices("ties_uint8", values(1, 2, 6, 6, dtype=np.uint8, low=0, high=1), **window)
+    indices("nothing_but_infinity", np.full((1, 1, 4, 4), -np.inf, np.float32), **window)
+    # onnxruntime takes a NaN for the maximum where it comes first; what the maximum itself is then is another question.
+    only = lambda form, array, **attributes: network(
+        "MaxPool", form, [helper.make_node("MaxPool", ["x"], ["y", "i"], name="MaxPool_0", **attributes)], {"x": array}, "i")
+    only("indices_only", x, kernel_shape=[2, 2], strides=[2, 2])
+    nan = values(1, 2, 6, 6)
+    nan[:, :, ::2, 1::3] = np.nan
+    only("indices_nan", nan, kernel_shape=[2, 2])
+    only("indices_nan_pads", nan, dilations=[1, 2], **window)
+    # Back to where they came from, as SegNet does; the size of the pool's input is not always what its windows cover.
+    pool = lambda stride: node("MaxPool", "x", "y i", kernel_shape=[2, 2], strides=[stride, stride])
+    unpool = lambda inputs, stride: node("MaxUnpool", inputs, "z", kernel_shape=[2, 2], strides=[stride, stride])
+    network("MaxUnpool", "of_max_pool", [pool(2), unpool("y i", 2)], {"x": values(2, 3, 6, 8)}, "z")
+    network("MaxUnpool", "of_max_pool_overlapping", [pool(1), unpool("y i", 1)], {"x": values(2, 3, 6, 8)}, "z")
+    network("MaxUnpool", "of_max_pool_odd", [pool(2), unpool("y i s", 2)], {"x": x}, "z", {"s": integers(2, 3, 7, 8)})
+    network("MaxUnpool", "of_max_pool_shape", [pool(2), node("Shape", "x", "s"), unpool("y i s", 2)], {"x": x}, "z")
 
 
 def matrices():
@@ -1120,7 +1170,7 @@ def networks():
 
 
 FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions,
-            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, matrices, softmax, concat, slices,
+            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, pool_indices, matrices, softmax, concat, slices,
             pads, shapes, gather, cast, constants, encodings, networks]
 
 

@@ -87,6 +87,11 @@ fn top_k() {
 }
 
 #[test]
+fn unpooling() {
+    check("segnet", 0.99);
+}
+
+#[test]
 fn recurrent() {
     check_on("recurrent", 0.99, &["bpu"]);
 }

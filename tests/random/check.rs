@@ -340,6 +340,7 @@ fn behind_jumps(network: &Network) -> HashSet<String> {
                 | Op::ArgMin,
             ) => true,
             OnnxForm::Op(Op::Cast) => node.outputs.iter().any(whole),
+            OnnxForm::Op(Op::MaxPool) => node.outputs.len() > 1,
             _ => false,
         };
         if jumps || node.inputs.iter().any(|input| behind.contains(input)) {

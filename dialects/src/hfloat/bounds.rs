@@ -95,7 +95,11 @@ fn sources(operation: OperationRef<'_, '_>, types: &[TensorType]) -> Result<Opti
             let joint = |d: usize| (0..types.len()).map(|operand| (operand, d)).collect();
             Some((0..rank).map(joint).collect())
         }
-        ShapeRule::Conv | ShapeRule::ConvTranspose | ShapeRule::GlobalPool | ShapeRule::Pool => Some(samples(rank)),
+        ShapeRule::Conv
+        | ShapeRule::ConvTranspose
+        | ShapeRule::GlobalPool
+        | ShapeRule::Pool
+        | ShapeRule::PoolIndices => Some(samples(rank)),
         ShapeRule::BatchNormalization => Some(all(rank)),
         // One row of the result for each region.
         ShapeRule::MaxRoiPool | ShapeRule::RoiAlign => Some(vec![vec![(1, 0)], Vec::new(), Vec::new(), Vec::new()]),

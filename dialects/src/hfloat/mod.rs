@@ -93,6 +93,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::PRelu => elementwise::p_relu,
         ShapeRule::Pad => layout::pad,
         ShapeRule::Pool => window::pool,
+        ShapeRule::PoolIndices => window::pool_indices,
         ShapeRule::PositionOfExtreme => reduce::arg,
         ShapeRule::Pow => elementwise::pow,
         ShapeRule::QuantizeLinear => quantized::quantize_linear,

@@ -2,6 +2,7 @@
 
 use super::{Op, attributes};
 use super::{elementwise::check_activation, operands::*};
+use crate::ElementType;
 use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::OperationRef;
 
@@ -137,6 +138,40 @@ impl Attributes {
     }
 }
 
+/// Windows that are looked at one by one; a few bytes of a file can ask for any number.
+const MOST_WINDOWS: u64 = 1 << 22;
+
+impl Attributes {
+    /// Whether each window in spatial dimension `i` has a cell inside of the input.
+    fn all_hold_elements(&self, i: usize, size: u64, kernel: u64) -> Result<bool, String> {
+        let (stride, dilation) = (self.strides[i], self.dilations[i]);
+        let (begin, _, output) = self.resolve(i, size, kernel)?;
+        // Windows that begin behind the padding.
+        let last = output.saturating_sub(1).saturating_mul(stride);
+        if output > 0 && last >= size.saturating_add(begin) {
+            return Ok(false);
+        }
+        // Those before must reach it; their steps may be larger than the input.
+        let before = begin.div_ceil(stride).min(output);
+        if before == 0 {
+            return Ok(true);
+        }
+        if begin.div_ceil(dilation) >= kernel {
+            return Ok(false);
+        }
+        if dilation <= size {
+            return Ok(true);
+        }
+        if before > MOST_WINDOWS {
+            return Err(format!("has {before} windows that begin in the padding; at most {MOST_WINDOWS} may"));
+        }
+        Ok((0..before).all(|window| {
+            let missing = begin - window * stride;
+            missing.div_ceil(dilation) * dilation - missing < size
+        }))
+    }
+}
+
 /// The spatial sizes of the result, unknown where the input's are.
 fn spatial_output(
     operation: OperationRef<'_, '_>,
@@ -204,6 +239,24 @@ pub(super) fn pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, S
     let kernel: Vec<_> = positive(operation, "kernel_shape", sizes.len() - 2)?.into_iter().map(Some).collect();
     let spatial = spatial_output(operation, &sizes[2..], &kernel)?;
     one(input.element.clone(), Some([sizes[..2].to_vec(), spatial].concat()))
+}
+
+/// The positions of what [`pool`] gives. Padding has none, so each window must hold an element.
+pub(super) fn pool_indices(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let mut types = pool(operation)?;
+    types.iter_mut().for_each(|indices| indices.element = ElementType::I64.into());
+    let sizes = operand_type(operation, 0)?.dimensions;
+    let spatial = sizes.as_deref().and_then(|sizes| sizes.get(2..)).unwrap_or_default();
+    let kernel = positive(operation, "kernel_shape", spatial.len())?;
+    let attributes = Attributes::of(operation, spatial.len())?;
+    for (i, (size, kernel)) in spatial.iter().zip(kernel).enumerate() {
+        if let Some(size) = size
+            && !attributes.all_hold_elements(i, *size, kernel)?
+        {
+            return Err(format!("has a window in spatial dimension {i} that holds padding only, which has no index"));
+        }
+    }
+    Ok(types)
 }
 
 pub(super) fn global_pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {

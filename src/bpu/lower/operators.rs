@@ -117,6 +117,7 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::Unique
         | StructuredOp::RoiAlign
         | StructuredOp::MaxRoiPool
+        | StructuredOp::MaxPoolIndices
         | StructuredOp::NonMaxSuppression
         | StructuredOp::Lstm
         | StructuredOp::Gru
@@ -163,6 +164,10 @@ pub fn lower<'c, 'a>(
     engines: Engines,
 ) -> Result<(), String> {
     let none = || match Op::of(operation) {
+        Some(op) if op.onnx().first_output > 0 => {
+            let output = op.definition().results.first().map_or("output", |result| result.name);
+            format!("{} has no form on the BPU for its {output}.", op.onnx().name)
+        }
         Some(op) => format!("{} has no form on the BPU.", op.onnx().name),
         None => format!("'{}' has no form on the BPU.", operation.operation_name()),
     };

@@ -145,6 +145,7 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::Lrn => statistics::lrn,
         StructuredOp::Conv => window::conv,
         StructuredOp::MaxPool => window::max_pool,
+        StructuredOp::MaxPoolIndices => window::max_pool_indices,
         StructuredOp::AveragePool => window::average_pool,
         StructuredOp::GlobalAveragePool => window::global_average_pool,
     }

@@ -1,10 +1,11 @@
 //! Convolution and pooling: windows that slide over padded inputs.
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
 use hb_runtime::{Array, Scalar};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index};
+use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes, initial, wide};
 
@@ -25,6 +26,17 @@ impl WindowLoops {
     fn padded(&self) -> usize {
         let reach = self.output.saturating_sub(1) * self.stride + (self.kernel - 1) * self.dilation + 1;
         (self.input + self.begin + self.end).max(reach)
+    }
+
+    /// Where in the input the first cell of the window at `position` lies that is no padding.
+    fn first_place(&self, position: Expression) -> Expression {
+        let begin = position * self.stride as i64 - self.begin as i64;
+        let place = if self.begin == 0 {
+            begin
+        } else {
+            select(begin.clone().less(index(0)), begin.clone().modulo(self.dilation as i64), begin)
+        };
+        place.clamp(0, (self.input as i64 - 1).max(0))
     }
 
     /// How many cells of the window at `position` lie in `low..high` of the padded input.
@@ -220,6 +232,72 @@ pub(super) fn max_pool(node: &mut OperatorNode) -> Results {
     let output = node.result_tensor()?;
     node.reduce_into(output, &kernel, Combiner::Maximum, body, accumulator(element))?;
     Ok(vec![output])
+}
+
+/// The positions of the maxima: the maximum of each window first, then the first element in row order that equals it.
+pub(super) fn max_pool_indices(node: &mut OperatorNode) -> Results {
+    let windows = windows(node)?;
+    let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
+    let input = node.operand(0)?;
+    let (shape, element) = (node.shape(input)?, node.element(input)?);
+    let lowest = initial(Combiner::Maximum, element);
+    let padded = padded(node, input, &windows, lowest)?;
+    let rank = windows.len();
+    let mut at = axes(0, 2);
+    at.extend(cells(&windows, 2, 2 + rank));
+    let x = wide(node.graph.load(padded, at));
+    let is_number = x.clone().equal(x.clone());
+    let number = if x.element().is_float() { select(is_number, x.clone(), constant(x.element(), lowest)) } else { x };
+    let extents = node.result_shape()?;
+    let largest = node.temporary(number.element(), &extents)?;
+    node.reduce_into(largest, &kernel, Combiner::Maximum, number.clone(), accumulator(number.element()))?;
+    // Where in the image a cell lies, and where the first cell of the window that is no padding does.
+    let places: Vec<Expression> =
+        cells(&windows, 2, 2 + rank).zip(&windows).map(|(cell, window)| cell - window.begin as i64).collect();
+    let firsts: Vec<Expression> =
+        windows.iter().enumerate().map(|(d, window)| window.first_place(axis(2 + d))).collect();
+    let sizes: Vec<usize> = windows.iter().map(|window| window.input).collect();
+    let mut holds = number.clone().equal(node.graph.load(largest, axes(0, extents.len())));
+    for (place, window) in places.iter().zip(&windows) {
+        if window.padded() > window.input {
+            let inside = index(0).less_or_equal(place.clone()).and(place.clone().less(index(window.input as i64)));
+            holds = holds.and(inside);
+        }
+    }
+    let area = sizes.iter().product::<usize>() as i64;
+    let body = select(holds, flat(&places, &sizes), index(area));
+    let mut found = accumulator(ElementType::I64);
+    if number.element().is_float() {
+        let mut at = axes(0, 2);
+        at.extend(firsts.iter().cloned());
+        let first = wide(node.graph.load(input, at));
+        found = select(first.clone().equal(first), found, flat(&firsts, &sizes));
+    }
+    // An image without elements has no window.
+    let found = found.clamp(0, (area - 1).max(0));
+    let found = if attributes::storage_order(node.operation)? { by_columns(&found, &sizes) } else { found };
+    let channels = shape.get(1).copied().unwrap_or(0) as i64;
+    let output = node.result_tensor()?;
+    let finish = (axis(0) * channels + axis(1)) * area + found;
+    node.reduce_into(output, &kernel, Combiner::Minimum, body, finish)?;
+    Ok(vec![output])
+}
+
+/// The number of a place, row by row.
+fn flat(places: &[Expression], sizes: &[usize]) -> Expression {
+    places.iter().zip(sizes).fold(index(0), |number, (place, size)| number * *size as i64 + place.clone())
+}
+
+/// The number of a place column by column, of that row by row.
+fn by_columns(number: &Expression, sizes: &[usize]) -> Expression {
+    let (mut result, mut rows) = (index(0), sizes.iter().product::<usize>() as i64);
+    let mut columns = 1;
+    for size in sizes.iter().map(|size| (*size).max(1) as i64) {
+        rows /= size;
+        result = result + number.clone().floor_divide(rows.max(1)).modulo(size) * columns;
+        columns *= size;
+    }
+    result
 }
 
 /// How many cells an average counts is a table along each dimension, and a few bytes of a file can ask for any size.

@@ -180,6 +180,7 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
             StructuredOp::Gather => self.gathered(),
             StructuredOp::Resize => self.resized(),
             StructuredOp::Lstm | StructuredOp::Gru | StructuredOp::Rnn => self.recurrent(),
+            StructuredOp::MaxPoolIndices => Err("its indices count through all samples".to_owned()),
             StructuredOp::Constant
             | StructuredOp::ConstantOfShape
             | StructuredOp::Shape

@@ -167,6 +167,11 @@ impl Exporter {
         if op == Op::Split && node.inputs.len() == 1 {
             node.set_attribute("num_outputs", Attribute::Int(results.len() as i64));
         }
+        // Those before are other operations: only a checker asks for their names.
+        for _ in 0..operator.first_output {
+            let unread = self.value_name(&format!("{name}/unread"));
+            node.outputs.push(unread);
+        }
         let Some((lower, upper)) = clamp else {
             for value in results {
                 let output = self.define(value, &last);

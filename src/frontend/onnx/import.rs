@@ -306,7 +306,7 @@ impl<'c, 'a> Importer<'c, 'a> {
 
     /// Builds the operation of a node of the normal form.
     pub(super) fn node(&mut self, node: &Node) -> Result<OperationRef<'c, 'a>, OnnxError> {
-        let row = operators::find(&node.operator);
+        let row = operators::find_form(node);
         let Some((operator, OnnxForm::Op(op))) = row.map(|operator| (operator, operator.form)) else {
             return Err(OnnxError::node(node, "it has no form in the dialect"));
         };
@@ -335,7 +335,7 @@ impl<'c, 'a> Importer<'c, 'a> {
         for (index, r#type) in types.iter().enumerate() {
             let value: MlirValue = operation.result(index).map_err(|error| OnnxError::node(node, error))?.into();
             set_result_type(value, r#type.to_type(self.context));
-            if let Some(name) = node.outputs.get(index).filter(|name| !name.is_empty()) {
+            if let Some(name) = node.outputs.get(operator.first_output + index).filter(|name| !name.is_empty()) {
                 self.values.insert(name.clone(), value);
             }
         }

@@ -235,9 +235,14 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         node.outputs.truncate(used);
     }
 
+    /// Whether somebody reads an output of a node.
+    pub fn is_read(&self, output: &str) -> bool {
+        self.read.contains(output)
+    }
+
     /// Appends a node of the normal form.
     pub fn push(&mut self, mut node: Node) -> Result<(), OnnxError> {
-        let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+        let operator = operators::find_form(&node).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
         operators::fill_defaults(operator, &mut node, NORMAL_OPSET);
         operators::check(operator, &mut node, NORMAL_OPSET)?;
         node.made_of = (node.name != self.current).then(|| self.current.clone());

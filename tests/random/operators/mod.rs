@@ -70,6 +70,7 @@ fn family(operator: &OnnxOperator) -> Family {
             ShapeRule::PRelu => elementwise::p_relu,
             ShapeRule::Pad => layout::pad,
             ShapeRule::Pool => window::pool,
+            ShapeRule::PoolIndices => window::pool_indices,
             ShapeRule::PositionOfExtreme => statistics::position_of_extreme,
             ShapeRule::Pow => elementwise::pow,
             ShapeRule::Range => layout::range,

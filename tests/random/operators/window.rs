@@ -121,6 +121,10 @@ pub fn pool(generator: &mut Generator, operator: &'static OnnxOperator) -> Optio
     Some(draft)
 }
 
+pub fn pool_indices(generator: &mut Generator, operator: &'static OnnxOperator) -> Option<Draft> {
+    Some(Draft { outputs: 2, ..pool(generator, operator)? })
+}
+
 pub fn global_pool(generator: &mut Generator, _: &'static OnnxOperator) -> Option<Draft> {
     let x = of_rank(generator, 3..=5)?;
     Some(Draft::of(&[&x.name]))

@@ -287,11 +287,17 @@ pub fn reorg(b: &mut LayerBuilder<'_>) -> Built {
     Ok(vec![b.reshape(&small, vec![samples, Some(deep), Some(rows / stride), Some(columns / stride)])?])
 }
 
-/// Each pixel several times.
+/// Each pixel several times; with a mask, unpooling.
 pub fn upsample(b: &mut LayerBuilder<'_>) -> Built {
     let parameter = b.layer.parameters.upsample_param.unwrap_or_default();
-    if b.bottoms.len() > 1 || parameter.upsample_h.is_some() || parameter.upsample_w.is_some() {
-        return Err("unpooling by the mask of a pooling is not supported; only one bottom with scale is".to_owned());
+    if b.bottoms.len() > 1 {
+        return super::pooling::unpool(b, &parameter);
+    }
+    if parameter.upsample_h.is_some() || parameter.upsample_w.is_some() {
+        return Err(
+            "upsample_h and upsample_w are of unpooling, which needs the mask of a pooling as its second bottom"
+                .to_owned(),
+        );
     }
     let (x, [_, rows, columns]) = b.image()?;
     let pair = (parameter.scale_h.or(parameter.scale), parameter.scale_w.or(parameter.scale));

@@ -194,11 +194,11 @@ pub static LAYERS: &[LayerType] = &[
         &["Pooling"],
         "pooling_param",
         "maximum or mean of windows; their number is rounded up, or down with `round_mode: FLOOR`; means divide by the window in the \
-         padded data",
+         padded data; the second top is the mask: where in its channel each maximum lies",
         pooling::pooling,
     )
     .tops(1..=2)
-    .limits("`STOCHASTIC`; the mask as a second top"),
+    .limits("`STOCHASTIC`"),
     row(&["Power"], "power_param", "`(shift + scale * x) ^ power`", elementwise::power),
     row(&["PReLU"], "prelu_param", "ReLU with a slope of the file below 0", elementwise::p_relu),
     row(&["PriorBox"], "prior_box_param", "the boxes that a detector starts from (SSD): a constant", prior_box::prior_box)
@@ -258,9 +258,13 @@ pub static LAYERS: &[LayerType] = &[
     row(&["TanH"], "tanh_param", "hyperbolic tangent", elementwise::tan_h),
     row(&["Threshold"], "threshold_param", "1 above the threshold, otherwise 0", elementwise::threshold),
     row(&["Tile"], "tile_param", "the bottom several times along `axis`", layout::tile),
-    row(&["Upsample"], "upsample_param", "each pixel several times", layout::upsample)
-        .bottoms(1..=2)
-        .limits("unpooling by a mask"),
+    row(
+        &["Upsample"],
+        "upsample_param",
+        "each pixel several times; with the mask of a Pooling as second bottom, each value at its place there, the rest 0 (SegNet)",
+        layout::upsample,
+    )
+    .bottoms(1..=2),
 ];
 
 /// The row of a type.

@@ -1,10 +1,12 @@
 //! Pooling by Caffe's rule for sizes, and what is made of it: SPP.
 
-use super::super::builder::{Blob, LayerBuilder, Size, ints};
-use super::super::proto::PoolingParameter;
+use super::super::builder::{Blob, LayerBuilder, Size, ints, known, shown};
 use super::super::proto::pooling_parameter::{PoolMethod, RoundMode};
+use super::super::proto::{PoolingParameter, UpsampleParameter};
 use super::Built;
+use super::elementwise::{cast, float};
 use crate::frontend::onnx::model::Attribute;
+use hb_dialects::ElementType;
 
 /// Windows over rows and columns.
 pub struct Pool {
@@ -58,21 +60,44 @@ impl Pool {
         Ok(Span { count: fits(count)?, beyond: fits(beyond)? })
     }
 
-    /// Appends it.
-    pub fn build(&self, b: &mut LayerBuilder<'_>, x: &Blob) -> Result<Blob, String> {
+    /// The shape of the result, and how far the last windows reach over the padded ends.
+    fn shape(&self, x: &Blob) -> Result<(Vec<Size>, [usize; 2]), String> {
         let (rows, columns) = (self.span(0, x.size(2)?)?, self.span(1, x.size(3)?)?);
         let at = |axis: usize| x.shape.get(axis).copied().flatten();
-        let shape: Vec<Size> = vec![at(0), at(1), Some(rows.count), Some(columns.count)];
+        Ok((vec![at(0), at(1), Some(rows.count), Some(columns.count)], [rows.beyond, columns.beyond]))
+    }
+
+    /// Those of the node, which pads so much at each end.
+    fn attributes(&self, pads: [usize; 4]) -> Vec<(&'static str, Attribute)> {
+        vec![
+            ("kernel_shape", ints(self.kernel)),
+            ("strides", ints(self.stride)),
+            ("pads", ints(pads)),
+            ("ceil_mode", Attribute::Int(0)),
+        ]
+    }
+
+    /// Appends it, and the mask: where in its channel each maximum lies, row by row, as a float.
+    fn build_with_mask(&self, b: &mut LayerBuilder<'_>, x: &Blob) -> Built {
+        if self.method != PoolMethod::Max {
+            return Err("only pool: MAX has a mask as its second top".to_owned());
+        }
+        let (shape, [below, right]) = self.shape(x)?;
         let [top, left] = self.pad;
-        let [below, right] = [rows.beyond, columns.beyond];
-        let attributes = |pads: [usize; 4]| {
-            vec![
-                ("kernel_shape", ints(self.kernel)),
-                ("strides", ints(self.stride)),
-                ("pads", ints(pads)),
-                ("ceil_mode", Attribute::Int(0)),
-            ]
-        };
+        let attributes = self.attributes([top, left, top + below, left + right]);
+        let pooled = b.nodes("MaxPool", &[x], &attributes, vec![shape.clone(), shape])?;
+        let [maxima, places] = <[Blob; 2]>::try_from(pooled).map_err(|_| "MaxPool has two results")?;
+        let area = x.size(2)?.checked_mul(x.size(3)?).and_then(|area| i64::try_from(area).ok());
+        let area = b.integers("area", &[area.ok_or("it is too large")?]);
+        let places = b.binary("Mod", &places, &area)?;
+        Ok(vec![maxima, float(b, &places)?])
+    }
+
+    /// Appends it.
+    pub fn build(&self, b: &mut LayerBuilder<'_>, x: &Blob) -> Result<Blob, String> {
+        let (shape, [below, right]) = self.shape(x)?;
+        let [top, left] = self.pad;
+        let attributes = |pads| self.attributes(pads);
         match self.method {
             PoolMethod::Max => b.node("MaxPool", &[x], &attributes([top, left, top + below, left + right]), shape),
             // Caffe divides by the size of the window in the padded data: padding counts, what lies beyond it does not.
@@ -141,12 +166,12 @@ fn pool_of(parameter: &PoolingParameter, size: [usize; 2]) -> Result<Pool, Strin
 
 /// Pooling.
 pub fn pooling(b: &mut LayerBuilder<'_>) -> Built {
-    if b.layer.parameters.top.len() > 1 {
-        return Err("its second top, the mask of the maxima, is not supported; what reads it is unpooling".to_owned());
-    }
     let parameter = b.layer.parameters.pooling_param.unwrap_or_default();
     let (x, [channels, rows, columns]) = b.image()?;
     let pool = pool_of(&parameter, [rows, columns])?;
+    if b.layer.parameters.top.len() > 1 {
+        return pool.build_with_mask(b, &x);
+    }
     let operator = match pool.method {
         PoolMethod::Max if parameter.global_pooling() => "GlobalMaxPool",
         PoolMethod::Ave if parameter.global_pooling() => "GlobalAveragePool",
@@ -154,6 +179,37 @@ pub fn pooling(b: &mut LayerBuilder<'_>) -> Built {
     };
     let shape = vec![x.shape.first().copied().flatten(), Some(channels), Some(1), Some(1)];
     Ok(vec![b.node(operator, &[&x], &[], shape)?])
+}
+
+/// Each value goes to the place in its channel that the mask of a pooling says; the rest is 0.
+pub fn unpool(b: &mut LayerBuilder<'_>, parameter: &UpsampleParameter) -> Built {
+    let (x, [channels, rows, columns]) = b.image()?;
+    let mask = b.bottom(1)?;
+    if mask.shape != x.shape {
+        return Err(format!("its mask has the shape {}, its data have {}", shown(&mask.shape), shown(&x.shape)));
+    }
+    let scale = parameter.scale.unwrap_or(2);
+    let side = |given: Option<u32>, size: usize, scale: u32, is_odd: bool| match given {
+        Some(given) => Some(given as usize),
+        None => size.checked_mul(scale as usize)?.checked_sub(is_odd.into()),
+    };
+    let height = side(parameter.upsample_h, rows, parameter.scale_h.unwrap_or(scale), parameter.pad_out_h());
+    let width = side(parameter.upsample_w, columns, parameter.scale_w.unwrap_or(scale), parameter.pad_out_w());
+    let (Some(height @ 1..), Some(width @ 1..)) = (height, width) else {
+        return Err("upsample_param needs upsample_h and upsample_w, or a scale, of 1 or more".to_owned());
+    };
+    let samples = x.size(0)?;
+    let large = height.checked_mul(width).ok_or("it is too large")?;
+    let shape = [samples, channels, large];
+    let small = vec![Some(samples), Some(channels), Some(rows * columns)];
+    let (values, mask) = (b.reshape(&x, small.clone())?, b.reshape(&mask, small)?);
+    let places = cast(b, &mask, ElementType::I64)?;
+    let sizes = b.integers("sizes", &shape.map(|size| size as i64));
+    let zero = b.scalar("zero", 0.0);
+    let zeros = b.node("Expand", &[&zero, &sizes], &[], known(&shape))?;
+    let axis = [("axis", Attribute::Int(2))];
+    let unpooled = b.node("ScatterElements", &[&zeros, &places, &values], &axis, known(&shape))?;
+    Ok(vec![b.reshape(&unpooled, known(&[samples, channels, height, width]))?])
 }
 
 /// More levels than this have more windows than any image.

@@ -6,9 +6,10 @@ use super::super::normalize::Rewriter;
 use super::super::tensor::Tensor;
 use hb_dialects::{
     ElementType,
-    ir::{Constant, TensorType, constant_of},
+    hfloat::Op,
+    ir::{Constant, TensorType, constant_of, defining_operation},
 };
-use melior::ir::ValueLike;
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
 /// Elements of a constant that is made for a node: a few bytes of a file can ask for any number.
 const LARGEST_TABLE: i64 = 1 << 24;
@@ -135,6 +136,21 @@ impl<'r, 'c, 'a> Composer<'r, 'c, 'a> {
     pub fn constant_ints(&self, value: &str, what: &str) -> Result<Vec<i64>, OnnxError> {
         let constant = self.constant(value).and_then(|constant| constant.to_i64s().ok());
         constant.ok_or_else(|| self.fault(format!("its {what} must be a constant of integers")))
+    }
+
+    /// The operation that makes a value.
+    pub fn maker(&self, value: &str) -> Option<OperationRef<'c, 'a>> {
+        defining_operation(*self.rewriter.importer.values.get(value)?)
+    }
+
+    /// Sizes that are a constant, or all those of another value.
+    pub fn sizes(&self, value: &str, what: &str) -> Result<Vec<i64>, OnnxError> {
+        let of = self.maker(value).filter(|maker| Op::Shape.is(*maker)).and_then(|shape| shape.operand(0).ok());
+        let of = of.and_then(|of| TensorType::from_type(of.r#type()).ok()?.static_shape().ok());
+        let sizes: Option<Vec<i64>> = of.map(|sizes| sizes.into_iter().map(|size| size as i64).collect());
+        // A Shape may give some of the dimensions only.
+        let is_whole = |sizes: &Vec<i64>| self.known(value, 0).is_ok_and(|count| count == sizes.len() as i64);
+        sizes.filter(is_whole).map_or_else(|| self.constant_ints(value, what), Ok)
     }
 
     /// A constant.

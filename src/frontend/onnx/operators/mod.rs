@@ -43,11 +43,22 @@ use std::{collections::HashMap, sync::LazyLock};
 /// Appends the newest form of a node to the rewriter. The node is checked against its row and has no trailing absent inputs.
 type Upgrade = fn(&mut Rewriter, Node) -> Result<(), OnnxError>;
 
-/// An operator of the default domain, by its ONNX name.
+/// An operator of the default domain, by its ONNX name. Where it is several operations, the one that gives its first output.
 pub fn find(name: &str) -> Option<&'static OnnxOperator> {
-    static BY_NAME: LazyLock<HashMap<&'static str, &'static OnnxOperator>> =
-        LazyLock::new(|| onnx_operators().iter().map(|operator| (operator.name, operator)).collect());
-    BY_NAME.get(name).copied()
+    find_from(name, 0)
+}
+
+/// The row of a node of the normal form: where its operator is several operations, the first output that it names says which one it is.
+pub fn find_form(node: &Node) -> Option<&'static OnnxOperator> {
+    let first = node.outputs.iter().position(|output| !output.is_empty()).unwrap_or(0);
+    find_from(&node.operator, first).or_else(|| find(&node.operator))
+}
+
+fn find_from(name: &str, first_output: usize) -> Option<&'static OnnxOperator> {
+    static BY_NAME: LazyLock<HashMap<(&'static str, usize), &'static OnnxOperator>> = LazyLock::new(|| {
+        onnx_operators().iter().map(|operator| ((operator.name, operator.first_output), operator)).collect()
+    });
+    BY_NAME.get(&(name, first_output)).copied()
 }
 
 /// How older forms of an operator become the newest one.
@@ -160,7 +171,8 @@ mod tests {
     fn rows_are_consistent() {
         let mut names = HashSet::new();
         for operator in onnx_operators() {
-            assert!(names.insert(operator.name), "{} twice", operator.name);
+            assert!(names.insert((operator.name, operator.first_output)), "{} twice", operator.name);
+            assert!(find(operator.name).is_some(), "nothing gives the first output of {}", operator.name);
             assert!(
                 operator.versions.is_sorted()
                     && operator.versions.iter().all(|version| (1..=NORMAL_OPSET).contains(version))

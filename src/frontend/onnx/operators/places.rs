@@ -5,6 +5,9 @@ use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::compose::{Composer, Made};
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::TensorType;
+use melior::ir::{ValueLike, operation::OperationLike};
 
 /// The slices along an axis where a condition holds.
 pub(super) fn compose_compress(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
@@ -102,24 +105,31 @@ pub(super) fn compose_tensor_scatter(rewriter: &mut Rewriter, node: Node) -> Res
     c.give(&[&result])
 }
 
-/// Puts each element to the place that a pool took it from: indices count through the whole result of the pool's input.
+/// Puts each element to the place that a pool took it from. Indices count through the whole input of the pool: where the pool is known and
+/// `output_shape` is that of its input they are taken so, as onnxruntime does, elsewhere as places in the shape without `output_shape`.
 pub(super) fn compose_max_unpool(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
     let mut c = Composer::new(rewriter, node);
     let (x, indices) = (c.input(0)?, c.input(1)?);
     let sizes = c.shape(&x)?;
     let natural = unpooled_shape(&c, &sizes)?;
     let output = match c.optional(2) {
-        Some(shape) => c.constant_ints(&shape, "output_shape")?,
+        Some(shape) => c.sizes(&shape, "output_shape")?,
         None => natural.clone(),
     };
     if output.len() != natural.len() || output.iter().any(|size| *size < 1) {
         return Err(c.fault(format!("has an output_shape of {output:?}")));
     }
-    let filled = fill(&mut c, &x, &natural)?;
+    let is_whole = c.maker(&indices).filter(|maker| Op::MaxPoolIndices.is(*maker)).is_some_and(|pool| {
+        let input = pool.operand(0).ok().and_then(|input| TensorType::from_type(input.r#type()).ok());
+        let sizes = input.and_then(|input| input.static_shape().ok());
+        sizes.is_some_and(|sizes| sizes.iter().map(|size| *size as i64).eq(output.iter().copied()))
+    });
+    let counted = if is_whole { &output } else { &natural };
+    let filled = fill(&mut c, &x, counted)?;
     let (indices, values) = (c.reshape(&indices, &[-1])?, c.reshape(&x, &[-1])?);
     let scattered = c.make_with("ScatterElements", &[&filled, &indices, &values], vec![("axis", Attribute::Int(0))])?;
-    let scattered = c.reshape(&scattered, &natural)?;
-    if output == natural {
+    let scattered = c.reshape(&scattered, counted)?;
+    if output == *counted {
         return c.give(&[&scattered]);
     }
     let missing: Vec<i64> = output.iter().zip(&natural).map(|(wanted, size)| wanted - size).collect();

@@ -1,8 +1,8 @@
 //! A function of `hfloat`, float or quantized, becomes an ONNX model.
 //!
-//! Every operation becomes the node that it was, under its name; a fused activation becomes a node of its own. Constants are
-//! initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and DequantizeLinear; a quantized constant becomes an
-//! integer initializer, as the hardware will hold it, and its DequantizeLinear.
+//! Every operation becomes the node that it was, under its name, and operations that give the outputs of one node become it again; a
+//! fused activation becomes a node of its own. Constants are initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and
+//! DequantizeLinear; a quantized constant becomes an integer initializer, as the hardware will hold it, and its DequantizeLinear.
 
 use std::collections::HashMap;
 
@@ -62,6 +62,8 @@ pub(super) struct Exporter {
     value_names: Names,
     node_names: Names,
     pub(super) nodes: Vec<Node>,
+    /// Nodes that another operation may give further outputs, by operator and inputs.
+    extensible: HashMap<(&'static str, Vec<String>), usize>,
     pub(super) initializers: Vec<(String, Tensor)>,
 }
 
@@ -143,7 +145,10 @@ impl Exporter {
         let results = ir::results(operation);
         let value = result(operation)?;
         let clamp = attributes::activation(operation)?;
-        let name = self.node_name(&producer);
+        let name = match operator.first_output {
+            0 => self.node_name(&producer),
+            _ => producer,
+        };
         let mut node = Node::new(&name, operator.name, &[], &[]);
         for operand in operands(&operation)? {
             let absent = takes_empty_for_absent(op) && is_empty(operand);
@@ -167,15 +172,16 @@ impl Exporter {
         if op == Op::Split && node.inputs.len() == 1 {
             node.set_attribute("num_outputs", Attribute::Int(results.len() as i64));
         }
-        // Those before are other operations: only a checker asks for their names.
-        for _ in 0..operator.first_output {
-            let unread = self.value_name(&format!("{name}/unread"));
-            node.outputs.push(unread);
+        if operator.first_output > 0 {
+            return self.further_outputs(operation, operator, (node, &last));
         }
         let Some((lower, upper)) = clamp else {
             for value in results {
                 let output = self.define(value, &last);
                 node.outputs.push(output);
+            }
+            if operators::has_further_outputs(operator) {
+                self.extensible.insert((operator.name, node.inputs.clone()), self.nodes.len());
             }
             self.nodes.push(node);
             return Ok(());
@@ -184,6 +190,46 @@ impl Exporter {
         node.outputs.push(inner.clone());
         self.nodes.push(node);
         self.clamp(&last, inner, value, (lower, upper), element_of(operation, value)?)
+    }
+
+    /// Gives the node of the operation with the outputs before those of this one its outputs, too; where there is none, a node of its own.
+    fn further_outputs(
+        &mut self,
+        operation: OperationRef,
+        operator: &'static OnnxOperator,
+        (mut node, result_name): (Node, &str),
+    ) -> Result<(), OnnxError> {
+        let results = ir::results(operation);
+        let index = self.extensible.remove(&(operator.name, node.inputs.clone()));
+        let is_same = |first: &&Node| {
+            let same = |(name, value): &(String, Attribute)| node.attribute(name) == Some(value);
+            // The number is one of the graph at hand: a branch has its own.
+            (&first.operator, &first.inputs) == (&node.operator, &node.inputs)
+                && first.outputs.len() == operator.first_output
+                && first.attributes.iter().all(same)
+        };
+        if let Some(first) = index.and_then(|index| self.nodes.get(index)).filter(is_same) {
+            // Its name stays free for the operation that this becomes again.
+            let name = format!("{}/output_{}", first.name, operator.first_output);
+            let outputs: Vec<String> = results.into_iter().map(|value| self.define(value, &name)).collect();
+            if let Some(first) = index.and_then(|index| self.nodes.get_mut(index)) {
+                first.attributes = node.attributes;
+                first.outputs.extend(outputs);
+            }
+            return Ok(());
+        }
+        node.name = self.node_name(&node.name);
+        // Nobody reads those before; a checker asks for their names.
+        for _ in 0..operator.first_output {
+            let unread = self.value_name(&format!("{}/unread", node.name));
+            node.outputs.push(unread);
+        }
+        for value in results {
+            let output = self.define(value, result_name);
+            node.outputs.push(output);
+        }
+        self.nodes.push(node);
+        Ok(())
     }
 
     /// A Swish as `x * sigmoid(alpha * x)`: the operator exists since opset 24 only.

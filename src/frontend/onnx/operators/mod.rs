@@ -54,6 +54,11 @@ pub fn find_form(node: &Node) -> Option<&'static OnnxOperator> {
     find_from(&node.operator, first).or_else(|| find(&node.operator))
 }
 
+/// Whether another operation gives further outputs of the operator.
+pub fn has_further_outputs(operator: &OnnxOperator) -> bool {
+    operator.first_output == 0 && find_from(operator.name, 1).is_some()
+}
+
 fn find_from(name: &str, first_output: usize) -> Option<&'static OnnxOperator> {
     static BY_NAME: LazyLock<HashMap<(&'static str, usize), &'static OnnxOperator>> = LazyLock::new(|| {
         onnx_operators().iter().map(|operator| ((operator.name, operator.first_output), operator)).collect()

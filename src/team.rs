@@ -1,51 +1,56 @@
 //! The threads of one run: a leader that goes through the steps, and helpers that take parts of the larger ones.
 //!
 //! Helpers are jobs of rayon's pool, so that callers who run samples in parallel on it do not oversubscribe: a helper that
-//! finds no free thread comes late or never, and the leader does the work alone. A helper waits awake between steps and between runs, because
-//! many a step takes less time than waking a thread, and leaves when nothing comes for a while. Nothing here allocates but the
-//! invitation of a helper.
+//! finds no free thread comes late or never, and the leader does the work alone. A helper waits awake between steps and between
+//! runs, because many a step takes less time than waking a thread, and leaves when nothing comes for a while, or the pool has other
+//! work. Nothing here allocates but the invitation of a helper.
 
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Looks at what it waits for this often before a helper leaves, or the leader sleeps. Neither yields instead: on a busy
-/// machine who yields comes back last, who slept comes back first.
-const LOOKS: usize = 8000;
+/// Whoever waits for longer than this during a run sleeps, or leaves. Nobody yields before: on a busy machine who yields comes back last, who slept
+/// comes back first.
+const PATIENCE: Duration = Duration::from_micros(150);
 /// The same of a helper between two runs: a run of few steps takes less time than waking a thread.
-const LOOKS_BETWEEN_RUNS: usize = 50_000;
-/// Looks between two at what else the pool has to do.
-const LOOKS_AT_POOL: usize = 64;
+const PATIENCE_BETWEEN_RUNS: Duration = Duration::from_micros(800);
+/// How often who waits looks before it looks at the clock.
+const LOOKS: usize = 64;
 const LONGEST_SLEEP: Duration = Duration::from_micros(500);
 /// One bit each in a word.
 const MOST_HELPERS: usize = 64;
 /// Parts for each thread, so that one that was held up leaves its share to the others.
 const PARTS_PER_THREAD: usize = 4;
-/// Parts fit a quarter of a word.
-const MOST_PARTS: usize = u16::MAX as usize;
+
+/// Invitations, of all teams, that no thread has taken up yet.
+static INVITATIONS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread is a helper already: of one team, while it looked for other work of the pool between two runs.
+    static IS_HELPER: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What is done in parts: by the number of the part, and by that of the thread, of which the leader is 0.
 type Job<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// One word: the number of a job, how many parts it has, and how many of them are taken.
+/// One word: how many parts a job has, and how many of them are taken.
 #[derive(Clone, Copy)]
-struct Taken {
-    job: u32,
-    parts: u16,
-    taken: u16,
+struct TakenParts {
+    parts: u32,
+    taken: u32,
 }
 
-impl Taken {
-    fn of(word: u64) -> Taken {
-        Taken { job: (word >> 32) as u32, parts: (word >> 16) as u16, taken: word as u16 }
+impl TakenParts {
+    fn of(word: u64) -> TakenParts {
+        TakenParts { parts: (word >> 32) as u32, taken: word as u32 }
     }
 
     fn word(self) -> u64 {
-        u64::from(self.job) << 32 | u64::from(self.parts) << 16 | u64::from(self.taken)
+        u64::from(self.parts) << 32 | u64::from(self.taken)
     }
 }
 
@@ -67,7 +72,7 @@ pub(crate) struct Team {
     invited: AtomicUsize,
     /// The numbers of the threads, less one, that helpers have.
     numbers: AtomicU64,
-    /// A [`Taken`].
+    /// [`TakenParts`] of the current job.
     taken: AtomicU64,
     /// Parts of the current job that are done.
     done: AtomicUsize,
@@ -108,17 +113,12 @@ impl Team {
     /// Starts a run that this thread leads. While there is another one, it has no helpers.
     pub(crate) fn open(self: &Arc<Team>) -> TeamRun<'_> {
         if self.state.compare_exchange(CLOSED, CHANGING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-            return self.without_helpers();
+            return TeamRun { team: self, helpers: 0, is_leader: false };
         }
-        // SAFETY: nobody is active, and nobody becomes so in this state.
+        // SAFETY: helpers read it in open runs only, and those of the last one are gone.
         unsafe { *self.leader.get() = Some(std::thread::current()) };
         self.state.store(OPEN, Ordering::SeqCst);
         TeamRun { team: self, helpers: self.helpers, is_leader: true }
-    }
-
-    /// A run of this thread alone.
-    pub(crate) fn without_helpers(self: &Arc<Team>) -> TeamRun<'_> {
-        TeamRun { team: self, helpers: 0, is_leader: false }
     }
 
     fn is_open(&self) -> bool {
@@ -128,19 +128,19 @@ impl Team {
     /// The number of a part that nobody else has, if there is one.
     fn take_part(&self) -> Option<usize> {
         let free = |word| {
-            let now = Taken::of(word);
-            (now.taken < now.parts).then(|| Taken { taken: now.taken + 1, ..now }.word())
+            let now = TakenParts::of(word);
+            (now.taken < now.parts).then(|| TakenParts { taken: now.taken + 1, ..now }.word())
         };
         let word = self.taken.fetch_update(Ordering::Acquire, Ordering::Relaxed, free).ok()?;
-        Some(Taken::of(word).taken.into())
+        Some(TakenParts::of(word).taken as usize)
     }
 
     /// Does a part, if there is one that nobody else has.
     fn do_part(&self, thread: usize) -> bool {
         let Some(number) = self.take_part() else { return false };
-        let _part = Part { team: self, thread };
+        let _part = PartGuard { team: self, thread };
         // SAFETY: a part was taken, so nobody writes the job before it is done.
-        let Some(job) = (unsafe { *self.job.get() }) else { return true };
+        let Some(job) = (unsafe { *self.job.get() }) else { return false };
         // SAFETY: the leader waits for the part, so the job still exists.
         let run = || unsafe { (*job)(number, thread) };
         if thread == 0 {
@@ -161,11 +161,8 @@ impl Team {
 
     /// The leader's: until `is_over`, which helpers make true before they call `wake_leader`.
     fn wait(&self, is_over: impl Fn() -> bool) {
-        for _ in 0..LOOKS {
-            if is_over() {
-                return;
-            }
-            std::hint::spin_loop();
+        if looks_for(PATIENCE, &is_over) {
+            return;
         }
         self.sleeping.store(true, Ordering::SeqCst);
         while !is_over() {
@@ -177,84 +174,108 @@ impl Team {
 
     /// What a helper does, from its invitation until it leaves: it stays for further runs if it was of use in the last one.
     fn help(&self) {
-        while self.help_with_run() && self.is_open_soon() {}
+        INVITATIONS.fetch_sub(1, Ordering::SeqCst);
+        let stays = !IS_HELPER.replace(true);
+        while self.help_with_run() && stays && self.is_open_soon() {}
+        IS_HELPER.set(!stays);
         self.invited.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// For helpers that are not active. Whoever else has work for this thread comes first.
     fn is_open_soon(&self) -> bool {
-        for look in 0..LOOKS_BETWEEN_RUNS {
-            if self.is_open() {
-                return true;
-            }
-            if look % LOOKS_AT_POOL == 0 && rayon::yield_now() == Some(rayon::Yield::Executed) {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-        false
+        let (mut is_wanted, mut looks) = (false, 0);
+        let found = looks_for(PATIENCE_BETWEEN_RUNS, || {
+            looks += 1;
+            is_wanted = INVITATIONS.load(Ordering::SeqCst) > 0
+                || looks % LOOKS == 0 && rayon::yield_now() == Some(rayon::Yield::Executed);
+            is_wanted || self.is_open()
+        });
+        found && !is_wanted
     }
 
     /// Whether it worked, and the run was over before it had waited in vain.
     fn help_with_run(&self) -> bool {
-        let _active = Active::new(self);
-        let free = |numbers: u64| (numbers != u64::MAX).then(|| numbers | (numbers + 1));
-        let Ok(numbers) = self.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free) else { return false };
-        let number = Number { team: self, number: numbers.trailing_ones() };
-        (number.number as usize) < self.helpers && self.help_as(number.number as usize + 1)
+        let _active = ActiveGuard::new(self);
+        let Some(thread) = ThreadNumber::new(self) else { return false };
+        self.help_as(thread.number as usize + 1)
     }
 
     fn help_as(&self, thread: usize) -> bool {
-        let (mut worked, mut waited) = (false, 0);
-        while self.is_open() {
-            if self.do_part(thread) {
-                (worked, waited) = (true, 0);
-            } else if waited < LOOKS {
-                waited += 1;
-                std::hint::spin_loop();
-            } else {
-                return false;
+        let mut worked = false;
+        loop {
+            let mut works = false;
+            let in_time = looks_for(PATIENCE, || {
+                works = self.do_part(thread);
+                works || !self.is_open()
+            });
+            if !works {
+                return in_time && worked;
             }
+            worked = true;
         }
-        worked
+    }
+}
+
+/// Whether something becomes true within a time.
+fn looks_for(time: Duration, mut is_true: impl FnMut() -> bool) -> bool {
+    let begin = Instant::now();
+    loop {
+        for _ in 0..LOOKS {
+            if is_true() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if begin.elapsed() > time {
+            return false;
+        }
     }
 }
 
 /// Counts a helper as active until it is dropped, be it by a panic.
-struct Active<'a>(&'a Team);
+struct ActiveGuard<'a>(&'a Team);
 
-impl<'a> Active<'a> {
-    fn new(team: &'a Team) -> Active<'a> {
+impl<'a> ActiveGuard<'a> {
+    fn new(team: &'a Team) -> ActiveGuard<'a> {
         team.active.fetch_add(1, Ordering::SeqCst);
-        Active(team)
+        ActiveGuard(team)
     }
 }
 
-impl Drop for Active<'_> {
+impl Drop for ActiveGuard<'_> {
     fn drop(&mut self) {
         self.0.active.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// What a helper is called, until it is dropped.
-struct Number<'a> {
+/// The number of a helper among the threads of a run, less one, until it is dropped.
+struct ThreadNumber<'a> {
     team: &'a Team,
     number: u32,
 }
 
-impl Drop for Number<'_> {
+impl<'a> ThreadNumber<'a> {
+    /// The least that is free; none where there are as many helpers as the team has.
+    fn new(team: &'a Team) -> Option<ThreadNumber<'a>> {
+        let free = |numbers: u64| ((numbers.trailing_ones() as usize) < team.helpers).then(|| numbers | (numbers + 1));
+        let numbers = team.numbers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free).ok()?;
+        Some(ThreadNumber { team, number: numbers.trailing_ones() })
+    }
+}
+
+impl Drop for ThreadNumber<'_> {
     fn drop(&mut self) {
         self.team.numbers.fetch_and(!(1 << self.number), Ordering::SeqCst);
     }
 }
 
 /// Counts a part as done when it is dropped, be it by a panic.
-struct Part<'a> {
+struct PartGuard<'a> {
     team: &'a Team,
     thread: usize,
 }
 
-impl Drop for Part<'_> {
+impl Drop for PartGuard<'_> {
     fn drop(&mut self) {
         self.team.done.fetch_add(1, Ordering::SeqCst);
         if self.thread > 0 {
@@ -276,24 +297,23 @@ impl TeamRun<'_> {
         pieces.min((self.helpers + 1) * PARTS_PER_THREAD)
     }
 
-    /// Does all parts of a job, with helpers unless there is one part or more than 65,535. Two parts may be done at the same time, by threads of
-    /// different numbers, the largest of which is that of helpers.
+    /// Does all parts of a job, with helpers where there are several. Two parts may be done at the same time, by threads of different
+    /// numbers, the largest of which is that of helpers.
     pub(crate) fn share<'j>(&mut self, parts: usize, job: &'j Job<'j>) {
         let team = self.team;
-        if parts < 2 || self.helpers == 0 || parts > MOST_PARTS {
-            return (0..parts).for_each(|part| job(part, 0));
-        }
+        let shared = u32::try_from(parts).ok().filter(|_| parts > 1 && self.helpers > 0);
+        let Some(number) = shared else { return (0..parts).for_each(|part| job(part, 0)) };
+        *team.panic.lock().unwrap_or_else(PoisonError::into_inner) = None;
         team.done.store(0, Ordering::SeqCst);
         // SAFETY: the job is no longer used when this function ends: all parts are waited for, also when one panics.
         let job: &Job<'static> = unsafe { std::mem::transmute::<&'j Job<'j>, &Job<'static>>(job) };
         // SAFETY: all parts of the last job are done, so nobody reads it.
         unsafe { *team.job.get() = Some(job) };
-        let last = Taken::of(team.taken.load(Ordering::SeqCst));
-        let all = Taken { job: last.job.wrapping_add(1), parts: parts as u16, taken: 0 };
         let shared = SharedJob { team, parts };
-        team.taken.store(all.word(), Ordering::SeqCst);
+        team.taken.store(TakenParts { parts: number, taken: 0 }.word(), Ordering::SeqCst);
         while team.invited.load(Ordering::SeqCst) < team.helpers {
             team.invited.fetch_add(1, Ordering::SeqCst);
+            INVITATIONS.fetch_add(1, Ordering::SeqCst);
             let team = Arc::clone(team);
             rayon::spawn(move || team.help());
         }
@@ -402,18 +422,69 @@ mod tests {
         }
     }
 
+    /// A run whose first part waits for a helper.
+    fn helped(team: &Arc<Team>) {
+        let is_there = AtomicBool::new(false);
+        team.open().share(8, &|_, thread| match thread {
+            0 => assert!(looks_for(Duration::from_secs(60), || is_there.load(Ordering::SeqCst)), "no helper came"),
+            _ => is_there.store(true, Ordering::SeqCst),
+        });
+    }
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
     #[test]
-    fn a_panic_ends_the_run_only() {
-        for helpers in 0..3 {
-            let team = Team::new(helpers);
-            let part = |number: usize| {
-                let mut run = team.open();
-                run.share(64, &|part, _| assert_ne!(part, number, "on purpose"));
-            };
-            for number in [0, 20, 63] {
-                assert!(catch_unwind(AssertUnwindSafe(|| part(number))).is_err());
-            }
-            part(64);
+    fn helpers_come_to_every_run_of_teams_that_take_turns() {
+        let pool = pool(2);
+        let teams = [Team::new(1), Team::new(1), Team::new(1)];
+        pool.install(|| (0..60).for_each(|run| helped(&teams[run % 3])));
+    }
+
+    #[test]
+    fn leaders_of_a_pool_of_any_size_end() {
+        use rayon::prelude::*;
+        for threads in 1..=4 {
+            pool(threads).install(|| {
+                (0..200).into_par_iter().for_each(|_| {
+                    let team = Team::new(3);
+                    for _ in 0..5 {
+                        let done = AtomicUsize::new(0);
+                        team.open().share(10, &|_, _| {
+                            done.fetch_add(1, Ordering::SeqCst);
+                        });
+                        assert_eq!(done.into_inner(), 10);
+                    }
+                });
+            });
         }
+    }
+
+    #[test]
+    fn a_panic_of_anybody_ends_the_run_only() {
+        let pool = pool(2);
+        let team = Team::new(1);
+        let part = |panics: &(dyn Fn(usize, usize) -> bool + Sync)| {
+            pool.install(|| {
+                catch_unwind(AssertUnwindSafe(|| {
+                    team.open().share(64, &|part, thread| assert!(!panics(part, thread), "on purpose"));
+                }))
+            })
+        };
+        for number in [0, 20, 63] {
+            assert!(part(&|part, _| part == number).is_err());
+        }
+        assert!(part(&|_, _| true).is_err());
+        assert!(part(&|_, _| false).is_ok());
+        // The helper's alone.
+        let is_there = AtomicBool::new(false);
+        let helper = part(&|_, thread| {
+            is_there.fetch_or(thread > 0, Ordering::SeqCst);
+            looks_for(Duration::from_secs(60), || is_there.load(Ordering::SeqCst));
+            thread > 0
+        });
+        assert!(helper.is_err());
+        pool.install(|| helped(&team));
     }
 }

@@ -156,3 +156,32 @@ fn what_onnx_cannot_say_is_an_error() {
     );
     assert_eq!(text, "node \"a\" (arith.addf): it has no form in ONNX");
 }
+
+/// Maxima and positions are one node of ONNX where their windows are the same ones.
+#[test]
+fn positions_of_other_windows_are_a_node_of_their_own() {
+    let exported = |dilation: i64, ceil_mode: bool| {
+        let text = format!(
+            "func.func @main(%x: tensor<1x1x6x6xf32>) -> (tensor<1x1x5x5xf32>, tensor<1x1x{size}x{size}xi64>) {{
+               %0 = hfloat.max_pool %x {{kernel_shape = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
+                 dilations = array<i64: 1, 1>}} : (tensor<1x1x6x6xf32>) -> tensor<1x1x5x5xf32> loc(\"a\")
+               %1 = hfloat.max_pool_indices %x {{kernel_shape = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
+                 dilations = array<i64: {dilation}, {dilation}>, ceil_mode = {ceil_mode}, storage_order = true}}
+                 : (tensor<1x1x6x6xf32>) -> tensor<1x1x{size}x{size}xi64> loc(\"b\")
+               return %0, %1 : tensor<1x1x5x5xf32>, tensor<1x1x{size}x{size}xi64>
+             }}",
+            size = 6 - dilation,
+        );
+        export(&text).graph.nodes.into_iter().filter(|node| node.operator == "MaxPool").collect::<Vec<_>>()
+    };
+    let one = exported(1, false);
+    assert_eq!((one.len(), one[0].outputs.len()), (1, 2));
+    assert_eq!(one[0].attribute("storage_order"), Some(&Attribute::Int(1)));
+    for (dilation, ceil_mode) in [(2, false), (1, true)] {
+        let two = exported(dilation, ceil_mode);
+        assert_eq!(two.iter().map(|node| node.outputs.len()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(two[0].attribute("dilations"), None);
+        let dilations = (dilation > 1).then(|| Attribute::Ints(vec![dilation; 2]));
+        assert_eq!(two[1].attribute("dilations"), dilations.as_ref());
+    }
+}

@@ -12,15 +12,16 @@ use rayon::prelude::*;
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::GraphTensorId;
-use super::graph::{Action, ExpressionGraph};
+use super::graph::{Action, Compute, ExpressionGraph};
 use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
+use super::kernel_job::{KernelJob, ThreadScratch};
 use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::fault_at;
 use super::target::{CpuTarget, Effort};
-use crate::team::{Team, TeamRun};
+use crate::team::Team;
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,53 +77,6 @@ struct Memory {
     arena: AlignedBytes,
     jobs: Vec<KernelJob>,
     team: Arc<Team>,
-}
-
-/// A step that is a kernel.
-struct KernelJob {
-    entry: Entry,
-    units: usize,
-    is_worth_splitting: bool,
-    /// The output's address, then the operands'.
-    table: Vec<*mut u8>,
-}
-
-// SAFETY: the addresses are of tensors that outlive the run, and are written before and between runs only, by their owner.
-unsafe impl Send for KernelJob {}
-// SAFETY: as above; threads that share a job write disjoint elements.
-unsafe impl Sync for KernelJob {}
-
-impl KernelJob {
-    /// With helpers where it is split.
-    fn run(&self, run: &mut TeamRun<'_>, scratch: ThreadScratch) {
-        let parts = if self.is_worth_splitting { run.parts(self.units) } else { 1 };
-        run.share(parts, &|part, thread| self.do_part(part, parts, scratch.of(thread)));
-    }
-
-    /// Does one of `parts` equal parts.
-    fn do_part(&self, part: usize, parts: usize, scratch: *mut u8) {
-        let bound = |part: usize| (self.units * part / parts) as i64;
-        // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
-        // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
-        unsafe { (self.entry)(self.table.as_ptr(), bound(part), bound(part + 1), scratch) };
-    }
-}
-
-/// Scratch memory of the threads of a run, the leader's first.
-#[derive(Clone, Copy)]
-struct ThreadScratch {
-    start: *mut u8,
-    /// Of each thread.
-    bytes: usize,
-}
-
-// SAFETY: each thread uses its own part.
-unsafe impl Sync for ThreadScratch {}
-
-impl ThreadScratch {
-    fn of(&self, thread: usize) -> *mut u8 {
-        self.start.wrapping_add(thread * self.bytes)
-    }
 }
 
 impl Executable {
@@ -513,21 +467,42 @@ fn filled_outputs(prepared: &PreparedGraph) -> Vec<bool> {
         if place != TensorPlace::Output(position) {
             return true;
         }
-        let written: Option<Vec<usize>> = graph
+        let writers = graph
             .actions
             .iter()
-            .filter(|action| action.results().iter().any(|result| graph.storage(*result) == storage))
+            .filter(|action| action.results().iter().any(|result| graph.storage(*result) == storage));
+        let boxes: Option<Vec<&Compute>> = writers
             .map(|action| match action {
-                Action::Compute(compute) => Some(compute.extents.iter().product()),
+                Action::Compute(compute) => Some(compute),
                 Action::Call(_) => None,
             })
             .collect();
-        let elements = graph.tensor(storage).map(|tensor| tensor.shape.iter().product::<usize>());
-        written
-            .zip(elements)
-            .is_some_and(|(written, elements)| written.into_iter().fold(0, usize::saturating_add) >= elements)
+        let shape = graph.tensor(storage).map(|tensor| tensor.shape.as_slice());
+        boxes.zip(shape).is_some_and(|(boxes, shape)| fill(&boxes, shape))
     };
     graph.outputs.iter().enumerate().map(is_filled).collect()
+}
+
+/// More parts of a tensor are not compared with each other.
+const MOST_PARTS: usize = 100;
+
+/// Whether computations write every element of a tensor: one of them does, or they are apart and as many elements as it has.
+fn fill(parts: &[&Compute], shape: &[usize]) -> bool {
+    let count = |sizes: &[usize]| sizes.iter().fold(1, |count: usize, size| count.saturating_mul(*size));
+    let all = count(shape);
+    if parts.iter().any(|part| count(&part.extents) == all) {
+        return true;
+    }
+    let are_apart = |a: &Compute, b: &Compute| {
+        let dimensions = a.offset.iter().zip(&a.extents).zip(b.offset.iter().zip(&b.extents));
+        let in_order = |from: &usize, size: &usize, next: &usize| from.saturating_add(*size) <= *next;
+        a.output == b.output
+            && dimensions.into_iter().any(|((a, a_size), (b, b_size))| in_order(a, a_size, b) || in_order(b, b_size, a))
+    };
+    let pairs = || parts.iter().enumerate().flat_map(|(number, a)| parts.iter().skip(number + 1).map(move |b| (a, b)));
+    parts.len() <= MOST_PARTS
+        && parts.iter().fold(0, |sum: usize, part| sum.saturating_add(count(&part.extents))) == all
+        && pairs().all(|(a, b)| are_apart(a, b))
 }
 
 /// The values that must exist because they are observed.

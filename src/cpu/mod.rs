@@ -18,6 +18,7 @@ mod interpret;
 mod jit;
 mod kernel;
 mod kernel_cache;
+mod kernel_job;
 mod memory;
 mod object;
 mod operators;

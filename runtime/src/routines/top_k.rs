@@ -50,7 +50,7 @@ fn run<T: ArrayElement + PartialOrd>(
         let order = in_order(a.0, b.0);
         (if routine.largest { order.reverse() } else { order }).then(a.1.cmp(&b.1))
     };
-    let mut order: Vec<(T, usize)> = Vec::with_capacity(count);
+    let mut order: Vec<(T, usize)> = Vec::new();
     for lane in 0..outer * inner {
         let (outside, inside) = (lane / inner, lane % inner);
         let first = (outside * along * inner).saturating_add(inside);

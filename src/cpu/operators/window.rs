@@ -264,7 +264,8 @@ pub(super) fn max_pool_indices(node: &mut OperatorNode) -> Results {
             holds = holds.and(inside);
         }
     }
-    let area = sizes.iter().product::<usize>() as i64;
+    let area = sizes.iter().try_fold(1i64, |area, size| area.checked_mul(i64::try_from(*size).ok()?));
+    let area = area.ok_or_else(|| node.invalid("has images of more elements than an index can number"))?;
     let body = select(holds, flat(&places, &sizes), index(area));
     let mut found = accumulator(ElementType::I64);
     if number.element().is_float() {
@@ -275,7 +276,7 @@ pub(super) fn max_pool_indices(node: &mut OperatorNode) -> Results {
     }
     // An image without elements has no window.
     let found = found.clamp(0, (area - 1).max(0));
-    let found = if attributes::storage_order(node.operation)? { by_columns(&found, &sizes) } else { found };
+    let found = if attributes::storage_order(node.operation)? { by_columns(&found, &sizes, area) } else { found };
     let channels = shape.get(1).copied().unwrap_or(0) as i64;
     let output = node.result_tensor()?;
     let finish = (axis(0) * channels + axis(1)) * area + found;
@@ -288,9 +289,9 @@ fn flat(places: &[Expression], sizes: &[usize]) -> Expression {
     places.iter().zip(sizes).fold(index(0), |number, (place, size)| number * *size as i64 + place.clone())
 }
 
-/// The number of a place column by column, of that row by row.
-fn by_columns(number: &Expression, sizes: &[usize]) -> Expression {
-    let (mut result, mut rows) = (index(0), sizes.iter().product::<usize>() as i64);
+/// The number of a place column by column, of that row by row; `area` is the product of the sizes.
+fn by_columns(number: &Expression, sizes: &[usize], area: i64) -> Expression {
+    let (mut result, mut rows) = (index(0), area);
     let mut columns = 1;
     for size in sizes.iter().map(|size| (*size).max(1) as i64) {
         rows /= size;

@@ -125,3 +125,24 @@ fn outputs_hold_what_was_computed_however_they_are_filled() {
         assert_eq!((&found[2], &found[3]), (&both_parts, &both_parts));
     }
 }
+
+#[test]
+fn what_nothing_writes_of_an_output_is_zero() {
+    // A part twice, and two parts that overlap: each as many elements as the output has.
+    for (first, second) in [((0, 300), (0, 300)), ((0, 400), (200, 200))] {
+        let mut graph = ExpressionGraph::default();
+        let output = graph.add_tensor("y", ElementType::F32, &[600]).unwrap();
+        for (offset, length) in [first, second] {
+            let mut compute = Compute::elementwise("part", output, &[length], index(7).cast(ElementType::F32));
+            compute.offset = vec![offset];
+            graph.push(compute).unwrap();
+        }
+        graph.outputs.push(output);
+        let executable = Executable::compile(graph, ExecutableOptions::default()).unwrap();
+        // Memory that held something else.
+        drop(vec![1u8; 2400]);
+        let found = executable.run(&[]).unwrap()[0].to_f64();
+        let end = first.1.max(second.0 + second.1);
+        assert!(found.iter().enumerate().all(|(at, value)| *value == if at < end { 7.0 } else { 0.0 }));
+    }
+}

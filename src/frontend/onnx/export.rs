@@ -201,12 +201,14 @@ impl Exporter {
     ) -> Result<(), OnnxError> {
         let results = ir::results(operation);
         let index = self.extensible.remove(&(operator.name, node.inputs.clone()));
+        let first_attributes = operators::find(operator.name).map(|first| first.dialect_attributes(NORMAL_OPSET));
+        let of_first: Vec<&str> = first_attributes.into_iter().flatten().map(|rule| rule.name).collect();
         let is_same = |first: &&Node| {
-            let same = |(name, value): &(String, Attribute)| node.attribute(name) == Some(value);
+            let same = |name: &&str| node.attribute(name) == first.attribute(name);
             // The number is one of the graph at hand: a branch has its own.
             (&first.operator, &first.inputs) == (&node.operator, &node.inputs)
                 && first.outputs.len() == operator.first_output
-                && first.attributes.iter().all(same)
+                && of_first.iter().all(same)
         };
         if let Some(first) = index.and_then(|index| self.nodes.get(index)).filter(is_same) {
             // Its name stays free for the operation that this becomes again.

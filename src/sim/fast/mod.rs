@@ -17,7 +17,6 @@ mod rows;
 mod vector;
 mod walk;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::nash::isa::{Load, Operation, Store};
@@ -44,27 +43,6 @@ struct Memory {
     l1m: Vec<u8>,
     scratch: Scratch,
     team: Arc<Team>,
-}
-
-/// Runs of this process, of all programs.
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts a run until it is dropped.
-struct Running {
-    /// Whether there was no other when it began. Of several, each thread of the pool has one.
-    is_alone: bool,
-}
-
-impl Running {
-    fn begin() -> Running {
-        Running { is_alone: RUNNING.fetch_add(1, Ordering::Relaxed) == 0 }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl FastProgram {
@@ -105,9 +83,8 @@ impl FastProgram {
         for range in &self.known.unwritten {
             memory.l1m.get_mut(range.clone()).unwrap_or_default().fill(0);
         }
-        let (running, team) = (Running::begin(), memory.team.clone());
-        let mut run = if running.is_alone { team.open() } else { team.without_helpers() };
-        self.execute_all(&mut run, &mut memory, &mut regions)?;
+        let team = memory.team.clone();
+        self.execute_all(&mut team.open(), &mut memory, &mut regions)?;
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         Ok(regions.outputs)
     }

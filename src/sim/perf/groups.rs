@@ -12,7 +12,7 @@ pub struct StripedLayers {
     pub layers: Vec<usize>,
     /// How many times the layer that comes back most often has its turn.
     pub stripes: usize,
-    /// When the first instruction that is no transfer with DDR begins.
+    /// When the first instruction that computes or copies begins.
     pub from: u64,
     /// When the last one ends.
     pub until: u64,
@@ -28,7 +28,8 @@ struct Part {
     until: u64,
 }
 
-/// The groups of a program, in order; its activities are in program order. Loads and stores do not count: those of any layer run ahead or come later.
+/// The groups of a program, in order; its activities are in program order. Loads and stores do not count: those of any layer run ahead or come
+/// later. Nor do yields, which are of no layer.
 pub fn groups(activities: &[Activity]) -> Vec<StripedLayers> {
     let mut groups: Vec<(usize, StripedLayers)> = Vec::new();
     for part in parts(activities) {
@@ -87,6 +88,8 @@ mod tests {
     #[test]
     fn layers_that_take_turns_are_a_group() {
         use Engine::{Aae, Load, Tae, Vae};
+        // A copy of another layer in between is a turn, too.
+        assert_eq!(groups(&program(&[(0, Tae), (1, Engine::Dte), (0, Tae)]))[0].layers, [0, 1]);
         let alone = [(0, Load), (1, Load), (0, Tae), (0, Tae), (1, Vae), (2, Load), (1, Vae), (2, Aae)];
         assert!(groups(&program(&alone)).is_empty());
         // 1, 2 and 3 take turns; 4 loads ahead in between.

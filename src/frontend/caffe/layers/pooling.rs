@@ -199,9 +199,9 @@ pub fn unpool(b: &mut LayerBuilder<'_>, parameter: &UpsampleParameter) -> Built 
         return Err("upsample_param needs upsample_h and upsample_w, or a scale, of 1 or more".to_owned());
     };
     let samples = x.size(0)?;
-    let large = height.checked_mul(width).ok_or("it is too large")?;
-    let shape = [samples, channels, large];
-    let small = vec![Some(samples), Some(channels), Some(rows * columns)];
+    let area = |rows: usize, columns: usize| rows.checked_mul(columns).ok_or("it is too large");
+    let shape = [samples, channels, area(height, width)?];
+    let small = vec![Some(samples), Some(channels), Some(area(rows, columns)?)];
     let (values, mask) = (b.reshape(&x, small.clone())?, b.reshape(&mask, small)?);
     let places = cast(b, &mask, ElementType::I64)?;
     let sizes = b.integers("sizes", &shape.map(|size| size as i64));

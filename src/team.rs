@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// Whoever waits for longer than this during a run sleeps, or leaves. Nobody yields before: on a busy machine who yields comes back last, who slept
-/// comes back first.
-const PATIENCE: Duration = Duration::from_micros(150);
-/// The same of a helper between two runs: a run of few steps takes less time than waking a thread.
-const PATIENCE_BETWEEN_RUNS: Duration = Duration::from_micros(800);
+/// A leader that waits for the last parts of a job for longer than this sleeps. It does not yield: on a busy machine who yields comes back
+/// last, who slept comes back first.
+const PATIENCE_OF_LEADERS: Duration = Duration::from_micros(300);
+/// A helper that finds nothing to do for longer than this leaves, in a run and between two: a thread that is woken often begins behind the one that
+/// woke it, on the same processor, and is of no use for milliseconds.
+const PATIENCE_OF_HELPERS: Duration = Duration::from_millis(1);
 /// How often who waits looks before it looks at the clock.
 const LOOKS: usize = 64;
 const LONGEST_SLEEP: Duration = Duration::from_micros(500);
@@ -161,7 +162,7 @@ impl Team {
 
     /// The leader's: until `is_over`, which helpers make true before they call `wake_leader`.
     fn wait(&self, is_over: impl Fn() -> bool) {
-        if looks_for(PATIENCE, &is_over) {
+        if looks_for(PATIENCE_OF_LEADERS, &is_over) {
             return;
         }
         self.sleeping.store(true, Ordering::SeqCst);
@@ -172,7 +173,8 @@ impl Team {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// What a helper does, from its invitation until it leaves: it stays for further runs if it was of use in the last one.
+    /// What a helper does, from its invitation until it leaves. It stays for further runs, also if it came too late for this one: then it is on the
+    /// leader's processor, and only while it waits there does the system move it to another one.
     fn help(&self) {
         INVITATIONS.fetch_sub(1, Ordering::SeqCst);
         let stays = !IS_HELPER.replace(true);
@@ -184,16 +186,23 @@ impl Team {
     /// For helpers that are not active. Whoever else has work for this thread comes first.
     fn is_open_soon(&self) -> bool {
         let (mut is_wanted, mut looks) = (false, 0);
-        let found = looks_for(PATIENCE_BETWEEN_RUNS, || {
+        let found = looks_for(PATIENCE_OF_HELPERS, || {
             looks += 1;
-            is_wanted = INVITATIONS.load(Ordering::SeqCst) > 0
-                || looks % LOOKS == 0 && rayon::yield_now() == Some(rayon::Yield::Executed);
+            is_wanted = INVITATIONS.load(Ordering::SeqCst) > 0 || looks % LOOKS == 0 && self.has_worked_for_others();
             is_wanted || self.is_open()
         });
         found && !is_wanted
     }
 
-    /// Whether it worked, and the run was over before it had waited in vain.
+    /// Does what else the pool has to do, if it has. That may be a run of this very team, and long: so others may be invited meanwhile.
+    fn has_worked_for_others(&self) -> bool {
+        self.invited.fetch_sub(1, Ordering::SeqCst);
+        let worked = rayon::yield_now() == Some(rayon::Yield::Executed);
+        self.invited.fetch_add(1, Ordering::SeqCst);
+        worked
+    }
+
+    /// Whether the run was over before it had waited in vain.
     fn help_with_run(&self) -> bool {
         let _active = ActiveGuard::new(self);
         let Some(thread) = ThreadNumber::new(self) else { return false };
@@ -201,17 +210,15 @@ impl Team {
     }
 
     fn help_as(&self, thread: usize) -> bool {
-        let mut worked = false;
         loop {
             let mut works = false;
-            let in_time = looks_for(PATIENCE, || {
+            let in_time = looks_for(PATIENCE_OF_HELPERS, || {
                 works = self.do_part(thread);
                 works || !self.is_open()
             });
             if !works {
-                return in_time && worked;
+                return in_time;
             }
-            worked = true;
         }
     }
 }
@@ -440,6 +447,14 @@ mod tests {
         let pool = pool(2);
         let teams = [Team::new(1), Team::new(1), Team::new(1)];
         pool.install(|| (0..60).for_each(|run| helped(&teams[run % 3])));
+    }
+
+    /// Who waits for the next run may become its leader, and so leaves the place of a helper to the other thread.
+    #[test]
+    fn helpers_come_whichever_thread_leads() {
+        let pool = pool(2);
+        let team = Team::new(1);
+        (0..200).for_each(|_| pool.install(|| (0..3).for_each(|_| helped(&team))));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// A leader that waits for the last parts of a job for longer than this sleeps. It does not yield: on a busy machine who yields comes back
 /// last, who slept comes back first.
 const PATIENCE_OF_LEADERS: Duration = Duration::from_micros(300);
-/// A helper that finds nothing to do for longer than this leaves, in a run and between two: a thread that is woken often begins behind the one that
-/// woke it, on the same processor, and is of no use for milliseconds.
+/// A helper that finds nothing to do for longer than this leaves, in a run and between two: a thread that is woken often begins behind
+/// the one that woke it, on the same processor, and is of no use for milliseconds.
 const PATIENCE_OF_HELPERS: Duration = Duration::from_millis(1);
 /// How often who waits looks before it looks at the clock.
 const LOOKS: usize = 64;
@@ -87,8 +87,8 @@ pub(crate) struct Team {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: a helper reads `job` after it has taken a part, and the leader writes it after all parts were done; a helper reads `leader` while it is
-// active, and it is written while nobody is. What they point to is `Sync`.
+// SAFETY: a helper reads `job` after it has taken a part, and the leader writes it after all parts were done; a helper reads `leader`
+// while it counts as active in an open run, and it is written between runs. What they point to is `Sync`.
 unsafe impl Send for Team {}
 // SAFETY: as above.
 unsafe impl Sync for Team {}
@@ -173,8 +173,8 @@ impl Team {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// What a helper does, from its invitation until it leaves. It stays for further runs, also if it came too late for this one: then it is on the
-    /// leader's processor, and only while it waits there does the system move it to another one.
+    /// What a helper does, from its invitation until it leaves. It stays for further runs, also if it came too late for this one: then
+    /// it is on the leader's processor, and only while it waits there does the system move it to another one.
     fn help(&self) {
         INVITATIONS.fetch_sub(1, Ordering::SeqCst);
         let stays = !IS_HELPER.replace(true);

@@ -28,8 +28,8 @@ struct Part {
     until: u64,
 }
 
-/// The groups of a program, in order; its activities are in program order. Loads and stores do not count: those of any layer run ahead or come
-/// later. Nor do yields, which are of no layer.
+/// The groups of a program, in order; its activities are in program order. Loads and stores do not count: those of any layer run ahead
+/// or come later. Nor do yields, which are of no layer.
 pub fn groups(activities: &[Activity]) -> Vec<StripedLayers> {
     let mut groups: Vec<(usize, StripedLayers)> = Vec::new();
     for part in parts(activities) {

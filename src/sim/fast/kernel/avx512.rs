@@ -101,11 +101,12 @@ pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
     unsafe { store_sums(dense_sums::<BLOCKS, WIDE>(cells, weights, load_sums(begin, sums)), sums) }
 }
 
-/// As [`dense`] and [`finish_i8`] together, for the first `pixels` cells. Where that is not certain to be right it gives the sums instead, and false.
+/// As [`dense`] and [`finish_i8`] together, for the first `pixels` cells. Where that is not certain to be right it gives the sums
+/// instead, and false.
 ///
 /// # Safety
-/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks, scales are more than `BLOCKS - 1` blocks and at most `BLOCKS`, and results have a
-/// place for each result.
+/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks, scales are more than `BLOCKS - 1` blocks and at most `BLOCKS`, and
+/// results have a place for each result.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn dense_i8<const BLOCKS: usize, const WIDE: bool>(
     cells: &[[&[u8]; PIXELS]],

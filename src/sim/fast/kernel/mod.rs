@@ -183,8 +183,8 @@ pub fn dense(
     }
 }
 
-/// As [`dense`] and [`finish_i8`] together, of the first `pixels` cells and the last of the kernel's cells: int8 results from int8 or int16 inputs. Where it
-/// cannot compute them it gives false, and the sums are those of [`dense`].
+/// As [`dense`] and [`finish_i8`] together, of the first `pixels` cells and the last of the kernel's cells: int8 results from int8 or
+/// int16 inputs. Where it cannot compute them it gives false, and the sums are those of [`dense`].
 ///
 /// # Panics
 /// As [`dense`] and [`finish_i8`].

@@ -178,9 +178,21 @@ impl Team {
     fn help(&self) {
         INVITATIONS.fetch_sub(1, Ordering::SeqCst);
         let stays = !IS_HELPER.replace(true);
-        while self.help_with_run() && stays && self.is_open_soon() {}
+        loop {
+            while self.help_with_run() && stays && self.is_open_soon() {}
+            self.invited.fetch_sub(1, Ordering::SeqCst);
+            if !(stays && self.is_counted_on()) {
+                break;
+            }
+        }
         IS_HELPER.set(!stays);
-        self.invited.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether a job began while this helper was on its way out, whose leader called nobody else for that; then it counts as called again.
+    fn is_counted_on(&self) -> bool {
+        let TakenParts { parts, taken } = TakenParts::of(self.taken.load(Ordering::SeqCst));
+        let again = |invited| (invited < self.helpers).then_some(invited + 1);
+        taken < parts && self.invited.fetch_update(Ordering::SeqCst, Ordering::SeqCst, again).is_ok()
     }
 
     /// For helpers that are not active. Whoever else has work for this thread comes first.

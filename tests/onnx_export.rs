@@ -91,6 +91,43 @@ fn fused_activations_become_nodes() {
     assert_eq!(graph.nodes[0].attribute("pads"), Some(&Attribute::Ints(vec![0; 4])));
 }
 
+#[test]
+fn maps_of_functions_become_nodes() {
+    let model = export(
+        r#"
+        func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hfloat.name = "y"}) {
+          %0 = hfloat.hard_swish %x {result_scale = 2.0 : f32, result_shift = -1.0 : f32}
+            : (tensor<1x4xf32>) -> tensor<1x4xf32> loc(fused["Swish_0", "Mul_1", "Add_2"])
+          %1 = hfloat.swish %0 {result_scale = 0.5 : f32} : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("Swish_3")
+          %2 = hfloat.tanh %1 {result_shift = 0.25 : f32} : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("Tanh_4")
+          return %2 : tensor<1x4xf32>
+        }"#,
+    );
+    if let Some(folder) = kept() {
+        std::fs::write(folder.join("maps.onnx"), onnx::to_bytes(&model).unwrap()).unwrap();
+    }
+    let graph = model.graph;
+    let nodes: Vec<_> = graph.nodes.iter().map(|node| (node.name.as_str(), node.operator.as_str())).collect();
+    assert_eq!(
+        nodes,
+        [
+            ("Swish_0", "HardSwish"),
+            ("Add_2/scaled", "Mul"),
+            ("Add_2", "Add"),
+            ("Swish_3/gate", "Sigmoid"),
+            ("Swish_3", "Mul"),
+            ("Swish_3/map", "Mul"),
+            ("Tanh_4", "Tanh"),
+            ("Tanh_4/map", "Add"),
+        ]
+    );
+    let numbers: Vec<Vec<u8>> = graph.initializers.iter().map(|(_, tensor)| tensor.data().to_vec()).collect();
+    assert_eq!(numbers, [2.0_f32, -1.0, 0.5, 0.25].map(|number| number.to_le_bytes().to_vec()));
+    // The attributes are ours: no checker knows them.
+    assert!(graph.nodes.iter().all(|node| node.attributes.is_empty()));
+    assert_eq!(graph.nodes[7].outputs, ["y"]);
+}
+
 /// A quantized Conv as the quantizer leaves it.
 const QUANTIZED: &str = r#"
     func.func @main(%x: tensor<1x1x2x2xf32> {hfloat.name = "x"}) -> (tensor<1x2x2x2xf32> {hfloat.name = "y"}) {
@@ -184,4 +221,33 @@ fn positions_of_other_windows_are_a_node_of_their_own() {
         let dilations = (dilation > 1).then(|| Attribute::Ints(vec![dilation; 2]));
         assert_eq!(two[1].attribute("dilations"), dilations.as_ref());
     }
+}
+
+/// Rounding makes 0 / 0 of what had an epsilon: our integers have 0 for it, and so has the model that other runtimes read.
+#[test]
+fn what_may_be_no_number_is_zero_before_it_is_quantized() {
+    let quantized = |operation: &str| {
+        let text = r#"
+            func.func @main(%x: tensor<2xf32> {hfloat.name = "x"}) -> (tensor<2xf32> {hfloat.name = "y"}) {
+              %xq = quant.qcast %x : tensor<2xf32> to tensor<2x!quant.uniform<i8:f32, 0.5>>
+              %xd = quant.dcast %xq : tensor<2x!quant.uniform<i8:f32, 0.5>> to tensor<2xf32>
+              OPERATION
+              %yq = quant.qcast %0 : tensor<2xf32> to tensor<2x!quant.uniform<i8:f32, 1.0>>
+              %yd = quant.dcast %yq : tensor<2x!quant.uniform<i8:f32, 1.0>> to tensor<2xf32>
+              return %yd : tensor<2xf32>
+            }"#;
+        let nodes = export(&text.replace("OPERATION", operation)).graph.nodes;
+        nodes.into_iter().map(|node| node.operator).collect::<Vec<_>>()
+    };
+    let (q, d) = ("QuantizeLinear", "DequantizeLinear");
+    let divided =
+        quantized("%0 = hfloat.div %xd, %xd : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> loc(\"Div_0\")");
+    assert_eq!(divided, [q, d, "Div", "IsNaN", "Where", q, d]);
+    let through = quantized(
+        "%r = hfloat.sqrt %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Sqrt_0\")
+         %0 = hfloat.neg %r : (tensor<2xf32>) -> tensor<2xf32> loc(\"Neg_1\")",
+    );
+    assert_eq!(through, [q, d, "Sqrt", "Neg", "IsNaN", "Where", q, d]);
+    let always = quantized("%0 = hfloat.exp %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Exp_0\")");
+    assert_eq!(always, [q, d, "Exp", q, d]);
 }

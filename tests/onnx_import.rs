@@ -282,3 +282,38 @@ fn outputs_of_another_type_than_declared_are_errors() {
         "{error:?}"
     );
 }
+
+/// What nothing says through which shape its indices count is no unpooling that could be right.
+#[test]
+fn unpooling_says_what_its_indices_lack() {
+    use onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
+    let error = |output_shape: [i64; 4], between: Option<&str>| {
+        let mut pool = Node::new("pool", "MaxPool", &["x"], &["p", "i"]);
+        let mut unpool = Node::new("unpool", "MaxUnpool", &["p", "j", "s"], &["y"]);
+        for node in [&mut pool, &mut unpool] {
+            node.set_attribute("kernel_shape", Attribute::Ints(vec![2, 2]));
+            node.set_attribute("strides", Attribute::Ints(vec![2, 2]));
+        }
+        let between = Node::new("between", between.unwrap_or("Identity"), &["i"], &["j"]);
+        let shape = [1, 1, 9, 7].map(Dimension::Fixed).to_vec();
+        let x = Value { name: "x".into(), element: Some(hb_dialects::ElementType::F32), shape: Some(shape) };
+        let bytes: Vec<u8> = output_shape.iter().flat_map(|size| size.to_le_bytes()).collect();
+        let sizes = onnx::tensor::Tensor::new(hb_dialects::ElementType::I64, vec![4], bytes.into()).unwrap();
+        let graph = Graph {
+            name: "g".into(),
+            nodes: vec![pool, between, unpool],
+            inputs: vec![x],
+            outputs: vec![Value { name: "y".into(), element: None, shape: None }],
+            initializers: vec![("s".into(), sizes)],
+            ..Graph::default()
+        };
+        let context = hb_dialects::context();
+        let imported = onnx::import(&context, Model::new(9, 19, graph), &onnx::ImportOptions::default());
+        imported.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(error([1, 1, 9, 7], None), "");
+    let larger = error([1, 1, 10, 7], None);
+    assert!(larger.contains("\"unpool\"") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
+    let changed = error([1, 1, 9, 7], Some("Neg"));
+    assert!(changed.contains("\"unpool\"") && changed.contains("indices from a Neg"), "{changed}");
+}

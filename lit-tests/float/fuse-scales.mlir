@@ -180,3 +180,42 @@ func.func @batch_normalization_after_transposed_convolution(%x: tensor<1x2x2x2xf
       : (tensor<1x4x4x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x4x4xf32>
   return %1 : tensor<1x4x4x4xf32>
 }
+
+// What is the same for all channels goes into the function before it, one after the other: (2 * f(x) + 3) / 4 - 1.
+// CHECK-LABEL: func.func @map_of_a_function
+// CHECK: %[[Y:.*]] = hfloat.hard_swish %arg0 {result_scale = 5.000000e-01 : f32, result_shift = -2.500000e-01 : f32}
+// CHECK-NEXT: return %[[Y]]
+func.func @map_of_a_function(%x: tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> {
+  %two = hfloat.constant dense<2.0> : tensor<f32>
+  %three = hfloat.constant dense<3.0> : tensor<1x2x1x1xf32>
+  %four = hfloat.constant dense<4.0> : tensor<f32>
+  %one = hfloat.constant dense<1.0> : tensor<1xf32>
+  %0 = hfloat.hard_swish %x : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> loc("Swish")
+  %1 = hfloat.mul %two, %0 : (tensor<f32>, tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> loc("Double")
+  %2 = hfloat.add %1, %three : (tensor<1x2x2x2xf32>, tensor<1x2x1x1xf32>) -> tensor<1x2x2x2xf32> loc("Raise")
+  %3 = hfloat.div %2, %four : (tensor<1x2x2x2xf32>, tensor<f32>) -> tensor<1x2x2x2xf32> loc("Quarter")
+  %4 = hfloat.sub %3, %one : (tensor<1x2x2x2xf32>, tensor<1xf32>) -> tensor<1x2x2x2xf32> loc("Lower")
+  return %4 : tensor<1x2x2x2xf32>
+}
+
+// Channels of different scales, a second reader, and a factor of 0 keep their nodes.
+// CHECK-LABEL: func.func @no_map_of_a_function
+// CHECK: %[[Y:.*]] = hfloat.tanh %arg0 :
+// CHECK: hfloat.mul %[[Y]]
+// CHECK: %[[Z:.*]] = hfloat.sigmoid %arg0 :
+// CHECK: hfloat.mul %[[Z]]
+// CHECK: %[[U:.*]] = hfloat.exp %arg0 :
+// CHECK: hfloat.mul %[[U]]
+func.func @no_map_of_a_function(%x: tensor<1x2x2x2xf32>)
+    -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+  %channels = hfloat.constant dense<[[[2.0]], [[3.0]]]> : tensor<2x1x1xf32>
+  %two = hfloat.constant dense<2.0> : tensor<f32>
+  %zero = hfloat.constant dense<0.0> : tensor<f32>
+  %0 = hfloat.tanh %x : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32>
+  %1 = hfloat.mul %0, %channels : (tensor<1x2x2x2xf32>, tensor<2x1x1xf32>) -> tensor<1x2x2x2xf32>
+  %2 = hfloat.sigmoid %x : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32>
+  %3 = hfloat.mul %2, %two : (tensor<1x2x2x2xf32>, tensor<f32>) -> tensor<1x2x2x2xf32>
+  %4 = hfloat.exp %x : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32>
+  %5 = hfloat.mul %4, %zero : (tensor<1x2x2x2xf32>, tensor<f32>) -> tensor<1x2x2x2xf32>
+  return %1, %2, %3, %5 : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+}

@@ -108,3 +108,18 @@ func.func @more_than_there_can_be(%x: tensor<2x5xf32>) {
   %v, %i = hfloat.top_k %n, %k : (tensor<2x?xi64, #hfloat.bounds<2, 10>>, tensor<1xi64>) -> (tensor<2x11xi64>, tensor<2x11xi64>)
   return
 }
+
+// -----
+
+// The sizes of what is made of constants are there once it is folded, although nothing tells them before.
+// CHECK-LABEL: func.func @folded_sizes
+// CHECK: hfloat.constant dense<{{\[\[}}0, 2, 3]]> : tensor<1x3xi64>
+// CHECK: hfloat.gather {{.*}} -> tensor<1x3x6xf32>
+// CHECK: hfloat.mat_mul {{.*}} -> tensor<1x3x2xf32>
+func.func @folded_sizes(%x: tensor<4x6xf32>, %w: tensor<6x2xf32>) -> tensor<?x?x2xf32> {
+  %mask = hfloat.constant dense<[1.0, 0.0, 2.0, -1.0]> : tensor<4xf32>
+  %n = hfloat.non_zero %mask : (tensor<4xf32>) -> tensor<1x?xi64>
+  %g = hfloat.gather %x, %n : (tensor<4x6xf32>, tensor<1x?xi64>) -> tensor<1x?x6xf32>
+  %y = hfloat.mat_mul %g, %w : (tensor<1x?x6xf32>, tensor<6x2xf32>) -> tensor<?x?x2xf32>
+  return %y : tensor<?x?x2xf32>
+}

@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn results_are_scaled_and_shifted() {
+        let f = formula_of(Op::HardSwish, "result_scale = 2.0 : f32, result_shift = -1.0 : f32");
+        // Beyond 3 a HardSwish is x, below -3 it is 0.
+        assert_eq!([-4.0, 0.0, 3.0, 5.0].map(f), [-1.0, -1.0, 5.0, 9.0]);
+        assert_eq!(formula_of(Op::Sigmoid, "result_shift = -0.5 : f32")(0.0), 0.0);
+    }
+
+    #[test]
     fn the_error_function_has_double_precision() {
         let erf = formula_of(Op::Erf, "");
         // Python's math.erf.

@@ -3,7 +3,7 @@
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, has_unknown_sizes},
+    hfloat::{Op, ResultMap, attributes, has_unknown_sizes},
     ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -13,7 +13,9 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-scales",
     summary: "Fuse BatchNormalization and per-channel constants into convolutions and products",
     description: "A `batch_normalization`, or an `add`, `sub`, `mul` or `div` with a constant that has one value per channel, is the map \
-`scale * x + shift`. After a `conv`, `conv_transpose` or `gemm` with constant weights and no other use it goes into weight and bias. A \
+`scale * x + shift`. After a `conv`, `conv_transpose` or `gemm` with constant weights and no other use it goes into weight and bias; \
+where it is the same for all channels, after a function with no other use, into `result_scale` and `result_shift`: one table or curve of the BPU, \
+rounded once. A \
 `batch_normalization` elsewhere becomes a `mul` and an `add`, a `div` by f32 constants a `mul` by their reciprocals, which are \
 rounded to f32: the quotient changes by one part in 2^23 at most. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
     anchor: "func.func",
@@ -201,7 +203,29 @@ fn fuse_into_producer(
     if ir::users(input).len() != 1 {
         return Ok(false);
     }
-    put_into_weights(operation, producer, map)
+    Ok(put_into_function(operation, producer, map)? || put_into_weights(operation, producer, map)?)
+}
+
+/// Makes a map that is the same for all channels that of the function `producer`, of which `operation` is the only reader.
+fn put_into_function(
+    operation: OperationRef<'_, '_>,
+    producer: OperationRef<'_, '_>,
+    map: &ChannelMap,
+) -> Result<bool, PassFailure> {
+    let Some(own) = ResultMap::of(producer)? else { return Ok(false) };
+    let (Some(scale), Some(shift)) = (uniform(&map.scale), uniform(&map.shift)) else { return Ok(false) };
+    let Some(both) = own.then(ResultMap { scale, shift }) else { return Ok(false) };
+    both.set(producer);
+    let origin = Origin::united([producer.origin(), operation.origin()]);
+    ir::set_location(producer, origin.location(operation.context_reference()));
+    replace(operation, producer)?;
+    Ok(true)
+}
+
+/// The one value that all have.
+fn uniform(values: &[f64]) -> Option<f64> {
+    let first = *values.first()?;
+    values.iter().all(|value| *value == first).then_some(first)
 }
 
 /// Builds `producer` again with the map in its weights, in the place of `operation`, which is its only reader or itself.

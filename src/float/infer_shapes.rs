@@ -204,10 +204,10 @@ pub(super) fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<
     let mut bytes = 0usize;
     for result in ir::results(operation) {
         let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
-        if r#type.is_bounded() {
-            return Ok(None);
-        }
-        let size = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
+        // A size that is known only when running is known now; the memory is that of the largest.
+        let count =
+            r#type.bound_shape().and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
+        let size = count.and_then(|count| count.checked_mul(r#type.element.bytes()));
         bytes = bytes.saturating_add(size.unwrap_or(usize::MAX));
     }
     if bytes > LARGEST_FOLDED_BYTES {

@@ -22,8 +22,17 @@ pub const fn largest_integer(bits: u32) -> f64 {
 #[must_use]
 pub fn scale_of_threshold(threshold: f64, bits: u32) -> f64 {
     let largest = largest_integer(bits);
-    let scale = (threshold / largest) as f32;
+    let scale = finite_scale(threshold, largest);
     if scale.is_normal() { f64::from(scale) } else { f64::from((1.0 / largest) as f32) }
+}
+
+/// The f32 nearest to the scale of integers that reach `largest`; the one below where rounding alone makes what the largest stands for infinite as f32: a mask of
+/// the least f32 would be minus infinity, and 0 times that no number.
+fn finite_scale(threshold: f64, largest: f64) -> f32 {
+    let scale = (threshold / largest) as f32;
+    // int16 has twice the range that was seen, which may well be beyond f32.
+    let is_rounding = threshold < 1.5 * f64::from(f32::MAX);
+    if is_rounding && (scale * largest as f32).is_infinite() { scale.next_down() } else { scale }
 }
 
 /// What int8 or int16 integers are whose largest distance from the zero point shows a magnitude of `threshold`. Symmetric ones leave the
@@ -33,7 +42,7 @@ pub fn affine_of_threshold(threshold: f64, bits: u32, zero_point: i32) -> Affine
     if zero_point == 0 {
         return Affine::symmetric(scale_of_threshold(threshold, bits));
     }
-    let scale = (threshold / largest_distance(zero_point)) as f32;
+    let scale = finite_scale(threshold, largest_distance(zero_point));
     // As for symmetric integers, any scale shows zeros.
     if scale.is_normal() { Affine { scale: scale.into(), zero_point } } else { affine_of_threshold(0.0, bits, 0) }
 }
@@ -116,6 +125,15 @@ mod tests {
         // What f32 does not hold in full is taken for zero.
         assert_eq!(scale_of_threshold(0.0, 8), f64::from((1.0f64 / 127.0) as f32));
         assert_eq!(scale_of_threshold(1e-40, 8), scale_of_threshold(0.0, 8));
+        // The nearest f32 is 2.6793887e36, of which 127 are infinite.
+        let most = f64::from(f32::MAX);
+        assert_eq!(scale_of_threshold(most, 8), f64::from(2.6793887e36_f32.next_down()));
+        for (low, high) in [(-most, 0.0), (0.0, most), (-most, most / 3.0)] {
+            let (threshold, zero_point) = asymmetric_range(low, high);
+            let Affine { scale, zero_point } = affine_of_threshold(threshold, 8, zero_point);
+            let ends = [-128, 127].map(|integer: i32| (integer - zero_point) as f32 * scale as f32);
+            assert!(ends.iter().all(|end| end.is_finite()), "{low} to {high}: {ends:?}");
+        }
         assert_eq!(bias_scale(0.1, 0.3), f64::from((0.1f64 * 0.3) as f32));
     }
 

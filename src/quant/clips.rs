@@ -4,7 +4,7 @@ use super::rules::{ResultScale, rule_of};
 use crate::float::constant_before;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes},
+    hfloat::{Op, ResultMap, attributes},
     ir::{self, IrError, Names, OperationAttributes, TensorType},
     pass::PassFailure,
 };
@@ -35,13 +35,16 @@ fn bounds(operation: OperationRef<'_, '_>) -> Result<(f64, f64), IrError> {
         let constant = operation.operand(index).ok().and_then(ir::constant_of);
         constant.and_then(|constant| constant.f32s().ok()?.first().copied()).map(f64::from)
     };
-    Ok(match Op::of(operation) {
+    let bounds = match Op::of(operation) {
         Some(Op::Relu | Op::Abs | Op::Exp | Op::Sqrt | Op::Softplus) => (0.0, f64::INFINITY),
         Some(Op::Sigmoid | Op::HardSigmoid | Op::Softmax) => (0.0, 1.0),
         Some(Op::Tanh) => (-1.0, 1.0),
         Some(Op::Clip) => (bound(1).unwrap_or(f64::NEG_INFINITY), bound(2).unwrap_or(f64::INFINITY)),
         _ => (f64::NEG_INFINITY, f64::INFINITY),
-    })
+    };
+    let Some(ResultMap { scale, shift }) = ResultMap::of(operation)? else { return Ok(bounds) };
+    let (one, other) = (bounds.0 * scale + shift, bounds.1 * scale + shift);
+    Ok((one.min(other), one.max(other)))
 }
 
 /// Puts a Clip of a value behind an operation.

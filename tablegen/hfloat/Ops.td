@@ -257,8 +257,11 @@ class Hfloat_FunctionOp<string mnemonic, string onnx, list<int> versions, string
     : Hfloat_PureOp<mnemonic, onnx, versions, "Unary">, Quantized<"Own", ["Activation"]> {
   let summary = formula # " (ONNX " # onnx # ")";
   let isScalarFunction = 1;
-  let description = "Elementwise, of floats.";
-  let arguments = !con((ins Hfloat_FloatTensor:$input), parameters);
+  // What `hfloat-fuse-scales` puts into the function; ONNX has nodes for it.
+  let onnxAttributes = [DialectOnly<"result_scale">, DialectOnly<"result_shift">];
+  let description = "Elementwise, of floats. The result is `result_scale` times that, plus `result_shift`.";
+  let arguments = !con((ins Hfloat_FloatTensor:$input), parameters,
+    (ins DefaultValuedAttr<F32Attr, "1.0">:$result_scale, DefaultValuedAttr<F32Attr, "0.0">:$result_shift));
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
@@ -282,7 +285,8 @@ def Hfloat_ExpOp : Hfloat_FunctionOp<"exp", "Exp", [1, 6, 13], "e to the power o
 def Hfloat_FloorOp : Hfloat_FunctionOp<"floor", "Floor", [1, 6, 13], "x rounded down">;
 def Hfloat_GeluOp : Hfloat_FunctionOp<"gelu", "Gelu", [20], "x * (1 + erf(x / sqrt(2))) / 2",
     (ins DefaultValuedStrAttr<Choice<["none", "tanh"]>, "none">:$approximate)> {
-  let description = "Elementwise, of floats. `approximate` is `none` or `tanh`: `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`.";
+  let description = "Elementwise, of floats. `approximate` is `none` or `tanh`: `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`. "
+    "The result is `result_scale` times that, plus `result_shift`.";
 }
 def Hfloat_HardSigmoidOp : Hfloat_FunctionOp<"hard_sigmoid", "HardSigmoid", [1, 6, 22], "max(0, min(1, alpha * x + beta))",
     (ins DefaultValuedAttr<F32Attr, "0.2">:$alpha, DefaultValuedAttr<F32Attr, "0.5">:$beta)>;

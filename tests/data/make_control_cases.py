@@ -85,6 +85,21 @@ def non_zero(r):
         r.node("Concat", "z c", "k", axis=1), r.node("Unsqueeze", "k first", "u")],
         {"x": x}, "y t k u", {"axis": r.integers(1), "zero": np.float32(0), "first": r.integers(0), "second": r.integers(1),
                               "starts": r.integers(1), "ends": r.integers(3)})
+    # A mask that does not change: what it selects has a size like any other.
+    mask, weights, rows = np.array([1, 0, 1, 1], bool), {"w": r.values(6, 2)}, {"x": r.values(4, 6)}
+    r.network("NonZero", "constant_mask", [
+        r.node("NonZero", "mask", "n"), r.node("Transpose", "n", "t", perm=[1, 0]), r.node("GatherND", "x t", "g"),
+        r.node("MatMul", "g w", "y"), r.node("ReduceSum", "g", "s")], rows, "y s", {"mask": mask, **weights})
+    r.network("NonZero", "constant_mask_of_ones", [
+        r.node("Shape", "x", "shape"), r.node("Gather", "shape zero", "count"), r.node("ConstantOfShape", "count", "ones", value=helper.make_tensor("one", TensorProto.INT64, [1], [1])),
+        r.node("NonZero", "ones", "n"), r.node("Squeeze", "n zero", "i"), r.node("Gather", "x i", "g"), r.node("MatMul", "g w", "y")],
+        rows, "y", {"zero": r.integers(0), **weights})
+    r.network("NonZero", "constant_compress", [
+        r.node("Compress", "x mask", "g", axis=0), r.node("MatMul", "g w", "y"), r.node("Concat", "g g", "c", axis=1)], rows, "y c",
+        {"mask": mask, **weights})
+    r.network("NonZero", "constant_unique", [
+        r.node("Unique", "parts", "u"), r.node("Gather", "x u", "g"), r.node("MatMul", "g w", "y")], rows, "y",
+        {"parts": r.integers(2, 0, 2), **weights})
     node_tests(r, "NonZero")
 
 
@@ -380,6 +395,28 @@ def unknown_sizes(r):
         network(f"pool_indices_{name}", [
             *rows, node("Unsqueeze", "rows single", "r"), node("MaxPool", "r", "y p", kernel_shape=[2])], {"x": x}, "y p",
             {**limits, "single": r.integers(1)})
+        network(f"rows_{name}", [
+            *rows, node("MatMul", "rows w", "y"), node("Reshape", "rows parts", "p"), node("Reshape", "scores column", "c"),
+            node("Slice", "rows zero two first one", "s"), node("Reshape", "c flat", "f"), node("Add", "f scores", "g")],
+            {"x": x}, "y p s g", {**limits, "w": r.values(3, 4, seed=2), "parts": r.integers(1, -1, 1, 3), "column": r.integers(-1, 1),
+                                  "flat": r.integers(-1), "zero": r.integers(0), "two": r.integers(2), "one": r.integers(1)})
+        sums = ("ReduceSum", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp", "ReduceMax", "ReduceMin")
+        # Of no rows at all onnxruntime has no mean and no extremes.
+        sums = sums if name != "none" else ("ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare")
+        network(f"reduced_{name}", [*rows, *(node(reduction, "rows first", reduction, keepdims=0) for reduction in sums),
+                                    node("ReduceSum", "rows", "all", keepdims=1)], {"x": x}, " ".join([*sums, "all"]), limits)
+        network(f"gather_nd_{name}", [
+            *rows[:3], node("Transpose", "n", "places", perm=[1, 0]), node("GatherND", "x places", "y"), node("Greater", "x limit", "many"),
+            node("NonZero", "many", "n2"), node("Transpose", "n2", "p2", perm=[1, 0]), node("GatherND", "x p2", "z"), node("ReduceSum", "z", "s")],
+            {"x": x}, "y z s", limits)
+        # What PyTorch writes for x[mask] = 0.5, and for rows[...] = values of as many rows.
+        network(f"scatter_nd_{name}", [
+            *rows[:3], node("Transpose", "n", "places", perm=[1, 0]), node("Shape", "places", "s"), node("Slice", "s zero one zero", "count"),
+            node("Concat", "count three", "shape", axis=0), node("Expand", "half shape", "updates"), node("ScatterND", "x places updates", "y"),
+            node("Greater", "x limit", "many"), node("NonZero", "many", "n2"), node("Transpose", "n2", "p2", perm=[1, 0]), node("Shape", "p2", "s2"),
+            node("Gather", "s2 zero", "count2"), node("ConstantOfShape", "count2", "zeros"), node("ScatterND", "x p2 zeros", "z", reduction="add"),
+            node("GatherND", "x p2", "own"), node("Neg", "own", "negative"), node("ScatterND", "x p2 negative", "w")],
+            {"x": x}, "y z w updates", {**limits, "zero": r.integers(0), "one": r.integers(1), "three": r.integers(3), "half": np.float32(0.5)})
         # As many as there are, at most three: what exporters write for min(k, n).
         for form, smaller in (("less", [node("Less", "k count", "is"), node("Where", "is k count", "fewer")]),
                               ("greater", [node("Greater", "k count", "is"), node("Where", "is count k", "fewer")]),

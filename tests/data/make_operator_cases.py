@@ -818,6 +818,16 @@ def pool_indices():
     network("MaxUnpool", "of_max_pool_overlapping", [pool(1), unpool("y i", 1)], {"x": values(2, 3, 6, 8)}, "z")
     network("MaxUnpool", "of_max_pool_odd", [pool(2), unpool("y i s", 2)], {"x": x}, "z", {"s": integers(2, 3, 7, 8)})
     network("MaxUnpool", "of_max_pool_shape", [pool(2), node("Shape", "x", "s"), unpool("y i s", 2)], {"x": x}, "z")
+    # Indices that come by way of what leaves them as they are.
+    shapes = {"s": integers(2, 3, 7, 8), "flat": integers(-1), "whole": integers(2, 3, 3, 4), "axis": integers(0)}
+    ways = {
+        "identity": [node("Identity", "i", "j")],
+        "cast": [helper.make_node("Cast", ["i"], ["h"], to=TensorProto.INT32), helper.make_node("Cast", ["h"], ["j"], to=TensorProto.INT64)],
+        "reshape": [node("Reshape", "i flat", "h"), node("Reshape", "h whole", "j")],
+        "unsqueeze": [node("Unsqueeze", "i axis", "h"), node("Squeeze", "h axis", "j")],
+    }
+    for form, way in ways.items():
+        network("MaxUnpool", f"of_max_pool_{form}", [pool(2), *way, unpool("y j s", 2)], {"x": x}, "z", shapes)
 
 
 def matrices():

@@ -107,6 +107,13 @@ fn parameters_of_functions() {
 }
 
 #[test]
+fn maps_of_results() {
+    check_function("identity", "sigmoid", "{result_scale = 2.0 : f32, result_shift = -0.5 : f32}", 1.5);
+    check_function("identity", "hard_swish", "{result_scale = -0.25 : f32, result_shift = 3.0 : f32}", 1.5);
+    check_function("identity", "tanh", "{result_shift = 0.25 : f32}", 1.5);
+}
+
+#[test]
 fn powers_by_table() {
     check_network(
         "%x: tensor<1x3x4x4xf32>",

@@ -2,6 +2,7 @@
 
 use super::attributes;
 use super::operands::*;
+use super::rearrange::filled_shape;
 use crate::{
     ElementType,
     hooks::Folded,
@@ -41,6 +42,9 @@ pub(super) fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<T
         return Err("has a shape operand that is not one-dimensional".into());
     }
     let Some(sizes) = constant_integers(operation, 0)? else {
+        if let Some(filled) = filled_shape(operation, 0, value.r#type.element.clone())? {
+            return Ok(vec![filled]);
+        }
         let rank = shape.dimensions.and_then(|dimensions| dimensions.first().copied().flatten());
         return one(value.r#type.element, rank.filter(|&rank| rank <= 16).map(|rank| vec![None; rank as usize]));
     };

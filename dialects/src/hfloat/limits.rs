@@ -1,6 +1,6 @@
 //! How large a number that is known only when the network runs can be.
 
-use super::Op;
+use super::{Op, attributes};
 use crate::{
     ElementType,
     ir::{OperationAttributes, TensorType, constant_of, defining_operation},
@@ -68,6 +68,62 @@ fn bound_of(value: Value<'_, '_>, depth: usize) -> Option<i64> {
         (Some(held), Some(found)) => Some(held.min(found)),
         (held, found) => held.or(found),
     }
+}
+
+/// The dimensions of a tensor whose sizes are the elements of `value`, where these are made of the shapes of tensors and of constants: known ones, and bounds of
+/// those that are known only when the network runs. `None` where something else may be among them, which could be negative.
+pub(super) fn shape_bounds(value: Value<'_, '_>) -> Option<TensorType> {
+    let sizes = sizes_in(value, DEEPEST)?;
+    let (bounds, unknown): (Vec<u64>, Vec<bool>) = sizes.into_iter().map(|size| (size.bound, size.is_unknown)).unzip();
+    Some(TensorType::bounded(ElementType::I64, &bounds, &unknown))
+}
+
+/// A size, or the bound of one.
+#[derive(Clone, Copy)]
+struct BoundedSize {
+    bound: u64,
+    is_unknown: bool,
+}
+
+fn sizes_in(value: Value<'_, '_>, depth: usize) -> Option<Vec<BoundedSize>> {
+    if let Some(constant) = constant_of(value) {
+        let known = |size| Some(BoundedSize { bound: u64::try_from(size).ok()?, is_unknown: false });
+        return constant.to_i64s().ok()?.into_iter().map(known).collect();
+    }
+    let (depth, operation) = (depth.checked_sub(1)?, defining_operation(value)?);
+    let operand = operation.operand_at(0).ok()?;
+    let integers = |index| constant_of(operation.operand_at(index).ok()?)?.to_i64s().ok();
+    match Op::of(operation)? {
+        Op::Shape => {
+            let r#type = TensorType::from_type(operand.r#type()).ok()?;
+            let all = r#type.dimensions.as_ref()?.iter().zip(r#type.bound_shape()?);
+            let all =
+                all.map(|(size, bound)| BoundedSize { bound: bound as u64, is_unknown: size.is_none() }).collect();
+            part_of(all, attributes::start(operation).ok()?, attributes::end(operation).ok()?.unwrap_or(i64::MAX))
+        }
+        Op::Identity | Op::Reshape | Op::Squeeze | Op::Unsqueeze | Op::Cast => sizes_in(operand, depth),
+        Op::Concat => {
+            let parts: Option<Vec<_>> = operation.operands().map(|part| sizes_in(part, depth)).collect();
+            Some(parts?.concat())
+        }
+        Op::Slice => match (&*integers(1)?, &*integers(2)?, &*integers(4)?) {
+            (&[start], &[end], &[1]) => part_of(sizes_in(operand, depth)?, start, end),
+            _ => None,
+        },
+        Op::Gather => {
+            let all = sizes_in(operand, depth)?;
+            let place = |index: i64| if index < 0 { index + all.len() as i64 } else { index };
+            integers(1)?.into_iter().map(|index| all.get(usize::try_from(place(index)).ok()?).copied()).collect()
+        }
+        _ => None,
+    }
+}
+
+/// Those from `start` to before `end`, which may count from the end.
+fn part_of(all: Vec<BoundedSize>, start: i64, end: i64) -> Option<Vec<BoundedSize>> {
+    let count = all.len() as i64;
+    let place = |index: i64| (if index < 0 { index.saturating_add(count) } else { index }).clamp(0, count) as usize;
+    Some(all.get(place(start)..place(end).max(place(start)))?.to_vec())
 }
 
 /// Whether a condition that is true chooses the first value because it is the smaller one.

@@ -20,6 +20,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod resize_samples;
+mod result_map;
 mod select;
 mod window;
 
@@ -38,6 +39,7 @@ pub use recurrent::{recurrent_directions, recurrent_sizes};
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
+pub use result_map::ResultMap;
 pub use select::top_k_axis;
 pub use window::SlidingWindow;
 

@@ -3,10 +3,13 @@
 use super::attributes;
 use super::{
     Dimensions,
+    bounds::UNKNOWN_SIZE,
+    control::MOST_ELEMENTS,
     layout::{axes_of, normalize_axis},
+    limits::shape_bounds,
     operands::*,
 };
-use crate::ir::TensorType;
+use crate::ir::{Element, OperationAttributes, TensorType};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// The axis of an `hfloat.split`, and the sizes of its parts as far as they are known.
@@ -96,12 +99,36 @@ fn rank_of(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<usize
 pub(super) fn expand(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let rank = rank_of(operation, 1)?;
+    if input.is_bounded() {
+        return Err(UNKNOWN_SIZE.into());
+    }
+    if input.elements() == Some(1)
+        && rank.zip(input.rank().ok()).is_some_and(|(rank, own)| own <= rank)
+        && let Some(shape) = filled_shape(operation, 1, input.element.clone())?
+    {
+        return Ok(vec![shape]);
+    }
     let dimensions = match constant_sizes(operation, 1)? {
         Some(sizes) => broadcast(&input.dimensions, &Some(sizes.into_iter().map(Some).collect()))?,
         None => input.dimensions.zip(rank).map(|(dimensions, rank)| vec![None; rank.max(dimensions.len())]),
     };
     bounded(dimensions.as_deref())?;
     one(input.element, dimensions)
+}
+
+/// What a single value fills where the sizes, operand `index`, are known only when running: up to the bounds of the tensors whose shapes they are.
+pub(super) fn filled_shape(
+    operation: OperationRef<'_, '_>,
+    index: usize,
+    element: Element,
+) -> Result<Option<TensorType>, String> {
+    let sizes = operation.operand_at(index).map_err(|error| error.to_string())?;
+    let Some(shape) = shape_bounds(sizes).filter(TensorType::is_bounded) else { return Ok(None) };
+    let count = shape.bounds.iter().flatten().try_fold(1u64, |count, size| count.checked_mul(*size));
+    match count.filter(|count| *count <= MOST_ELEMENTS) {
+        Some(_) => Ok(Some(TensorType { element, ..shape })),
+        None => Err("has a result that may be too large: its sizes are known only when the network runs".into()),
+    }
 }
 
 /// A small operand must not become a tensor that no memory holds.

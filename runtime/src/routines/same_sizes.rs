@@ -17,6 +17,8 @@ pub enum Size {
     Same(Vec<(usize, usize)>),
     /// What stands at these places, and this many more.
     Sum(Vec<(usize, usize)>, i64),
+    /// What stands at this place, or this, whichever is smaller.
+    AtMost((usize, usize), i64),
 }
 
 /// Operands: sizes of some tensors. Result: sizes of another.
@@ -35,6 +37,7 @@ impl Routine for SameSizes {
         for (dimension, size) in self.sizes.iter().enumerate() {
             let size = match size {
                 Size::Known(known) => *known,
+                Size::AtMost(place, most) => read(place)?.min(*most),
                 Size::Sum(places, more) => {
                     places.iter().try_fold(*more, |sum, place| Ok::<_, Fault>(sum + read(place)?))?
                 }

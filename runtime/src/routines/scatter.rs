@@ -1,5 +1,6 @@
 //! ONNX ScatterElements-18 and ScatterND-18.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use half::{bf16, f16};
@@ -34,9 +35,11 @@ pub enum Reduction {
     Minimum,
 }
 
-/// Operands: data, indices, updates. Result: the data with the updates in it.
+/// Operands: data, indices, updates, and where they are counted the actual sizes of indices and updates. Result: the data with the updates in it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Scatter {
+    /// Whether operands 3 and 4 hold actual sizes: how many rows of indices there are is known only when the network runs.
+    pub is_counted: bool,
     /// Where updates go.
     pub places: Places,
     /// What becomes of an update and what is there.
@@ -66,7 +69,19 @@ impl Routine for Scatter {
 impl Scatter {
     /// Where each update goes; an update of one element is a slice of one.
     fn slices(&self, operands: &[ArrayView<'_>]) -> Result<Slices, Fault> {
-        let Places::AlongAxis(axis) = self.places else { return Slices::of(operands, 0) };
+        let Places::AlongAxis(axis) = self.places else {
+            if self.is_counted {
+                let [indices, updates] = [3, 4].map(|sizes| integers(operands, sizes));
+                let (indices, updates) = (indices?.first().copied(), updates?.first().copied());
+                if indices != updates {
+                    let [indices, updates] = [indices, updates].map(Option::unwrap_or_default);
+                    return Err(Fault::Reason(format!(
+                        "has {indices} rows of indices and {updates} updates; they must be as many"
+                    )));
+                }
+            }
+            return Slices::of(operands, 0, self.is_counted.then_some(3));
+        };
         let (shape, counts) = (operand(operands, 0)?.shape, operand(operands, 1)?.shape);
         let mut starts = Vec::new();
         for (position, index) in integers(operands, 1)?.into_iter().enumerate() {

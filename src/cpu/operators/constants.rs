@@ -24,7 +24,7 @@ pub(super) fn constant_tensor(node: &mut OperatorNode) -> Results {
 pub(super) fn constant_of_shape(node: &mut OperatorNode) -> Results {
     let value = value(node)?;
     let scalar = value.get(0).ok_or_else(|| node.invalid("its value is empty"))?;
-    node.fill_result(constant(value.element(), scalar))
+    node.fill_sized(constant(value.element(), scalar), 0)
 }
 
 pub(super) fn shape(node: &mut OperatorNode) -> Results {

@@ -1,6 +1,6 @@
 //! Scalar functions: one formula each, which the CPU's loops, the BPU's tables and its curves all evaluate.
 
-use hb_dialects::hfloat::{Op, OpKind, ScalarFunction, attributes};
+use hb_dialects::hfloat::{Op, OpKind, ResultMap, ScalarFunction, attributes};
 use hb_dialects::ir::IrError;
 use melior::ir::OperationRef;
 
@@ -17,12 +17,25 @@ pub(super) fn define(node: &mut OperatorNode) -> Results {
     node.fill_result(value)
 }
 
-/// What a function makes of x. Its parameters, attributes of the operation, are constants of the element of x.
+/// What an operation makes of x: its function, and the map of its result.
 pub(crate) fn formula(
     function: ScalarFunction,
     operation: OperationRef<'_, '_>,
     x: Expression,
 ) -> Result<Expression, Error> {
+    let mut value = function_of(function, operation, x)?;
+    let ResultMap { scale, shift } = ResultMap::of(operation)?.unwrap_or(ResultMap::IDENTITY);
+    if scale != 1.0 {
+        value = value.clone() * value.like(scale);
+    }
+    if shift != 0.0 {
+        value = value.clone() + value.like(shift);
+    }
+    Ok(value)
+}
+
+/// What a function makes of x. Its parameters, attributes of the operation, are constants of the element of x.
+fn function_of(function: ScalarFunction, operation: OperationRef<'_, '_>, x: Expression) -> Result<Expression, Error> {
     let element = x.clone();
     let parameter = |read: fn(OperationRef<'_, '_>) -> Result<f64, IrError>| -> Result<Expression, Error> {
         Ok(element.like(read(operation)?))

@@ -11,7 +11,15 @@ use super::node::{OperatorNode, Results};
 pub(super) fn gather_nd(node: &mut OperatorNode) -> Results {
     let batch_dims = attributes::batch_dims(node.operation)?;
     let batch_dims = usize::try_from(batch_dims).map_err(|_| node.invalid("has a negative batch_dims"))?;
-    node.call(GatherNd { batch_dims })
+    let indices = node.operand(1)?;
+    match node.tensor(indices)?.sizes {
+        None => node.call(GatherNd { batch_dims, is_counted: false }),
+        Some(sizes) => {
+            let (data, output) = (node.operand(0)?, node.result_tensor()?);
+            node.push_call(GatherNd { batch_dims, is_counted: true }, vec![data, indices, sizes], vec![output])?;
+            Ok(vec![output])
+        }
+    }
 }
 
 fn reduction(operation: OperationRef<'_, '_>) -> Result<Reduction, Error> {
@@ -27,12 +35,22 @@ fn reduction(operation: OperationRef<'_, '_>) -> Result<Reduction, Error> {
 /// ONNX ScatterElements-18.
 pub(super) fn scatter_elements(node: &mut OperatorNode) -> Results {
     let axis = elements_axis(node.operation).map_err(|reason| node.invalid(reason))?;
-    node.call(Scatter { places: Places::AlongAxis(axis), reduction: reduction(node.operation)? })
+    node.call(Scatter { places: Places::AlongAxis(axis), reduction: reduction(node.operation)?, is_counted: false })
 }
 
 /// ONNX ScatterND-18.
 pub(super) fn scatter_nd(node: &mut OperatorNode) -> Results {
-    node.call(Scatter { places: Places::Slices, reduction: reduction(node.operation)? })
+    let scatter = |is_counted| -> Result<Scatter, Error> {
+        Ok(Scatter { places: Places::Slices, reduction: reduction(node.operation)?, is_counted })
+    };
+    let [data, indices, updates] = [node.operand(0)?, node.operand(1)?, node.operand(2)?];
+    let (Some(rows), Some(own)) = (node.tensor(indices)?.sizes, node.tensor(updates)?.sizes) else {
+        let scatter = scatter(false)?;
+        return node.call(scatter);
+    };
+    let (scatter, output) = (scatter(true)?, node.result_tensor()?);
+    node.push_call(scatter, vec![data, indices, updates, rows, own], vec![output])?;
+    Ok(vec![output])
 }
 
 /// ONNX GridSample-22.

@@ -323,10 +323,10 @@ pub fn operation_graph(
 /// Beyond this many computed points, compiling is faster than interpreting.
 const INTERPRETED: usize = 30_000;
 
-/// The results of one operation whose operands are constants.
+/// The results of one operation whose operands are constants, in their actual sizes.
 ///
 /// # Errors
-/// When the operator is not supported, or a result has no static shape.
+/// When the operator is not supported, or the shape of a result has no bounds.
 pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<Array>, Error> {
     let mut graph = ExpressionGraph::default();
     let mut ids = Vec::new();
@@ -334,6 +334,9 @@ pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<
         ids.push(graph.add_constant("", Arc::new((*operand).clone()))?);
     }
     graph.outputs = define(&mut graph, operation, ids)?;
+    let has_sizes = |id: &GraphTensorId| graph.tensor(*id).is_some_and(|tensor| tensor.sizes.is_some());
+    let have_sizes: Vec<bool> = graph.outputs.iter().map(has_sizes).collect();
+    sizes::add_outputs(&mut graph, &operation.node())?;
     let points = |action: &Action| match action {
         Action::Compute(compute) => {
             compute.all_extents().iter().fold(1usize, |product, extent| product.saturating_mul(*extent))
@@ -342,9 +345,15 @@ pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<
         Action::Call(_) => 0,
     };
     let total = graph.actions.iter().fold(0usize, |sum, action| sum.saturating_add(points(action)));
-    if total <= INTERPRETED {
-        super::interpret(&graph, &[])
+    let mut results = if total <= INTERPRETED {
+        super::interpret(&graph, &[])?
     } else {
-        super::Executable::compile(graph, super::ExecutableOptions::default())?.run(&[])
-    }
+        super::Executable::compile(graph, super::ExecutableOptions::default())?.run(&[])?
+    };
+    let mut sizes = results.split_off(have_sizes.len().min(results.len())).into_iter();
+    let actual = |(result, has_sizes): (Array, bool)| match has_sizes.then(|| sizes.next()).flatten() {
+        Some(sizes) => Ok(result.cropped(&sizes.to_sizes())?),
+        None => Ok(result),
+    };
+    results.into_iter().zip(have_sizes).map(actual).collect()
 }

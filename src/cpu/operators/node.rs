@@ -166,6 +166,16 @@ impl OperatorNode<'_, '_, '_> {
         Ok(vec![output])
     }
 
+    /// As `fill_result`; where the result's sizes are known only when running, operand `sizes` holds them.
+    pub(crate) fn fill_sized(&mut self, body: Expression, sizes: usize) -> Results {
+        let filled = self.fill_result(body)?;
+        if self.result()?.is_bounded() {
+            let sizes = self.operand(sizes)?;
+            filled.iter().for_each(|output| self.graph.set_sizes(*output, sizes));
+        }
+        Ok(filled)
+    }
+
     /// Fills a temporary point by point.
     pub(crate) fn fill(&mut self, shape: &[usize], body: Expression) -> Result<GraphTensorId, Error> {
         let filled = self.graph.add_elementwise(&self.name, "", shape, body);

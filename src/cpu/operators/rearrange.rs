@@ -37,7 +37,7 @@ pub(super) fn split(node: &mut OperatorNode) -> Results {
 pub(super) fn expand(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let value = node.graph.load_broadcast(node.operand(0)?, rank);
-    node.fill_result(value)
+    node.fill_sized(value, 1)
 }
 
 /// ONNX Tile-13.

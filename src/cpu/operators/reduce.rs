@@ -8,14 +8,15 @@ use hb_runtime::routines::{Cumulative, Joined};
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
-use super::node::{OperatorNode, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, initial, wide};
+use super::sizes;
 
 pub(super) fn sum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x, |sum, _| sum)
 }
 
 pub(super) fn mean(node: &mut OperatorNode) -> Results {
-    reduce(node, Combiner::Sum, |x| x, |sum, count| sum.clone() / sum.like(count))
+    reduce(node, Combiner::Sum, |x| x, |sum, count| sum / count)
 }
 
 pub(super) fn product(node: &mut OperatorNode) -> Results {
@@ -103,8 +104,28 @@ impl Frame {
         wide(node.graph.load(self.input, at.collect()))
     }
 
-    fn count(&self) -> f64 {
-        self.over.iter().product::<usize>() as f64
+    /// The reduced dimensions whose sizes are known only when running: their axis in the loops, and their size.
+    fn unknown(&self, node: &OperatorNode) -> Vec<(Expression, Expression)> {
+        let reduced = self.reduced.iter().enumerate().filter(|(_, reduced)| **reduced).map(|(d, _)| d);
+        let size = |d| Some(node.graph.load(sizes::of_unknown(node, 0, d)?, vec![index(d as i64)]));
+        reduced.enumerate().filter_map(|(n, d)| Some((axis(self.kept.len() + n), size(d)?))).collect()
+    }
+
+    /// A value that goes into the reduction, with what changes nothing in its place where the input has no element.
+    fn guarded(&self, node: &OperatorNode, value: Expression, combiner: Combiner) -> Expression {
+        let nothing = constant(value.element(), initial(combiner, value.element()));
+        let guard =
+            |value: Expression, (axis, size): (Expression, Expression)| select(axis.less(size), value, nothing.clone());
+        self.unknown(node).into_iter().fold(value, guard)
+    }
+
+    /// How many elements go into one of the result, as numbers of the type of `like`.
+    fn count(&self, node: &OperatorNode, like: &Expression) -> Expression {
+        let reduced = self.reduced.iter().enumerate().filter(|(_, reduced)| **reduced).map(|(d, _)| d);
+        let is_known = |d: &usize| sizes::of_unknown(node, 0, *d).is_none();
+        let known = reduced.zip(&self.over).filter(|(d, _)| is_known(d)).map(|(_, size)| *size).product::<usize>();
+        let unknown = self.unknown(node).into_iter().map(|(_, size)| size.cast(like.element()));
+        unknown.fold(like.like(known as f64), |count, size| count * size)
     }
 }
 
@@ -113,11 +134,13 @@ fn reduce(
     node: &mut OperatorNode,
     combiner: Combiner,
     body: fn(Expression) -> Expression,
-    finish: fn(Expression, f64) -> Expression,
+    finish: fn(Expression, Expression) -> Expression,
 ) -> Results {
     let frame = Frame::of(node)?;
-    let body = body(frame.load(node));
-    let finish = finish(accumulator(body.element()), frame.count()).cast(node.result_element()?);
+    let body = frame.guarded(node, body(frame.load(node)), combiner);
+    let combined = accumulator(body.element());
+    let count = frame.count(node, &combined);
+    let finish = finish(combined, count).cast(node.result_element()?);
     let output = node.result_tensor()?;
     node.reduce_into(output, &frame.over, combiner, body, finish)?;
     Ok(vec![output])
@@ -132,9 +155,10 @@ pub(super) fn log_sum_exp(node: &mut OperatorNode) -> Results {
     let found = accumulator(x.element());
     let finite = found.clone().unary(Unary::Absolute).less(x.like(f64::INFINITY));
     let found = select(finite, found.clone(), found.like(0.0));
-    node.reduce_into(maximum, &frame.over, Combiner::Maximum, x.clone(), found)?;
+    let body = frame.guarded(node, x.clone(), Combiner::Maximum);
+    node.reduce_into(maximum, &frame.over, Combiner::Maximum, body, found)?;
     let maximum = node.graph.load(maximum, axes(0, shape.len()));
-    let body = (x - maximum.clone()).exponential();
+    let body = frame.guarded(node, (x - maximum.clone()).exponential(), Combiner::Sum);
     let finish = (accumulator(body.element()).unary(Unary::Logarithm) + maximum).cast(node.result_element()?);
     let output = node.result_tensor()?;
     node.reduce_into(output, &frame.over, Combiner::Sum, body, finish)?;

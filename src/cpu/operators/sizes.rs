@@ -60,6 +60,10 @@ pub(super) fn complete(node: &mut OperatorNode, tensors: &[GraphTensorId]) -> Re
                 places.dedup();
                 Size::Same(places)
             }
+            ResultSize::AtMost(_, most) => match places.first() {
+                Some(&place) => Size::AtMost(place, i64::try_from(*most).unwrap_or(i64::MAX)),
+                None => Size::Known(number(shape.get(dimension).copied())),
+            },
             ResultSize::Sum(sources) => {
                 let known = sources.iter().filter(|source| !is_unknown(node, **source));
                 let known = known.map(|&(operand, position)| size_of(node, operand, position));

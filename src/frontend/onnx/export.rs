@@ -1,13 +1,13 @@
 //! A function of `hfloat`, float or quantized, becomes an ONNX model.
 //!
 //! Every operation becomes the node that it was, under its name, and operations that give the outputs of one node become it again; a
-//! fused activation becomes a node of its own. Constants are initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and
+//! fused activation, or the map of a function's result, becomes nodes of its own. Constants are initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and
 //! DequantizeLinear; a quantized constant becomes an integer initializer, as the hardware will hold it, and its DequantizeLinear.
 
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::{Op, YIELD, attributes};
+use hb_dialects::hfloat::{Op, ResultMap, YIELD, attributes};
 use hb_dialects::ir::{self, Names, OperationAttributes, Origin, Scale, TensorType, elements_of};
 use hb_dialects::names::{FUNCTION, RETURN, input_names, output_names};
 use hb_dialects::quant;
@@ -15,7 +15,7 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
 
 use super::error::OnnxError;
-use super::export_quantized::{integers, scale_tensor, zero_point};
+use super::export_quantized::{integers, may_be_nan, scale_tensor, zero_point};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, first_ir_version};
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
@@ -144,7 +144,7 @@ impl Exporter {
         let (producer, last) = names_of(operation);
         let results = ir::results(operation);
         let value = result(operation)?;
-        let clamp = attributes::activation(operation)?;
+        let after = After::of(operation)?;
         let name = match operator.first_output {
             0 => self.node_name(&producer),
             _ => producer,
@@ -175,7 +175,7 @@ impl Exporter {
         if operator.first_output > 0 {
             return self.further_outputs(operation, operator, (node, &last));
         }
-        let Some((lower, upper)) = clamp else {
+        let Some(after) = after else {
             for value in results {
                 let output = self.define(value, &last);
                 node.outputs.push(output);
@@ -189,7 +189,7 @@ impl Exporter {
         let inner = self.value_name(&name);
         node.outputs.push(inner.clone());
         self.nodes.push(node);
-        self.clamp(&last, inner, value, (lower, upper), element_of(operation, value)?)
+        self.after(&after, &last, inner, value, element_of(operation, value)?)
     }
 
     /// Gives the node of the operation with the outputs before those of this one its outputs, too; where there is none, a node of its own.
@@ -247,10 +247,10 @@ impl Exporter {
             argument = self.inner_node(&format!("{name}/scaled"), "Mul", &[&argument, &factor]);
         }
         let gate = self.inner_node(&format!("{name}/gate"), "Sigmoid", &[&argument]);
-        let clamp = attributes::activation(operation)?;
-        let product = if clamp.is_some() { self.value_name(&name) } else { self.define(value, &last) };
+        let after = After::of(operation)?;
+        let product = if after.is_some() { self.value_name(&name) } else { self.define(value, &last) };
         self.nodes.push(Node::new(&name, "Mul", &[&input, &gate], &[&product]));
-        clamp.map_or(Ok(()), |bounds| self.clamp(&last, product, value, bounds, element))
+        after.map_or(Ok(()), |after| self.after(&after, &last, product, value, element))
     }
 
     /// A node that only another node of the same operation reads; the name of its output.
@@ -259,6 +259,43 @@ impl Exporter {
         let output = self.value_name(&name);
         self.nodes.push(Node::new(&name, operator, inputs, &[&output]));
         output
+    }
+
+    /// What was fused into an operation, as nodes behind it; `name` is that of its result.
+    fn after(
+        &mut self,
+        after: &After,
+        name: &str,
+        input: String,
+        value: MlirValue,
+        element: ElementType,
+    ) -> Result<(), OnnxError> {
+        match *after {
+            After::Clamp(bounds) => self.clamp(name, input, value, bounds, element),
+            After::Map(map) => self.map(name, input, value, map, element),
+        }
+    }
+
+    /// The map of a function's result: Mul, Add or both.
+    fn map(
+        &mut self,
+        name: &str,
+        input: String,
+        value: MlirValue,
+        ResultMap { scale, shift }: ResultMap,
+        element: ElementType,
+    ) -> Result<(), OnnxError> {
+        let name = self.node_name(name);
+        let (operator, number, suffix) = if shift == 0.0 { ("Mul", scale, "scale") } else { ("Add", shift, "shift") };
+        let mut input = input;
+        if scale != 1.0 && shift != 0.0 {
+            let factor = self.initializer(&format!("{name}/scale"), Tensor::scalar(element, scale as f32));
+            input = self.inner_node(&format!("{name}/scaled"), "Mul", &[&input, &factor]);
+        }
+        let number = self.initializer(&format!("{name}/{suffix}"), Tensor::scalar(element, number as f32));
+        let output = self.define(value, &name);
+        self.nodes.push(Node::new(&name, operator, &[&input, &number], &[&output]));
+        Ok(())
     }
 
     /// An activation that was fused: Relu, or Clip with constant bounds.
@@ -302,10 +339,22 @@ impl Exporter {
         if quantized.bits > 16 {
             return Err(failed(operation, "ONNX quantizes to 8 or 16 bits; only constants may have 32"));
         }
-        let input = self.operand(input)?;
-        let node = self.linear_node(operation, "QuantizeLinear", input, &quantized)?;
+        let mut name = self.operand(input)?;
+        if may_be_nan(input) {
+            name = self.without_nan(name, input)?;
+        }
+        let node = self.linear_node(operation, "QuantizeLinear", name, &quantized)?;
         self.push_linear(node, value);
         Ok(())
+    }
+
+    /// 0 in the place of every NaN, as our integers have it (`docs/numerics.md`, section 8); ONNX leaves open what QuantizeLinear makes of one, and other
+    /// runtimes make the least integer of it.
+    fn without_nan(&mut self, name: String, value: MlirValue) -> Result<String, OnnxError> {
+        let element = TensorType::from_type(value.r#type())?.element.storage();
+        let is_nan = self.inner_node(&format!("{name}/is_nan"), "IsNaN", &[&name]);
+        let zero = self.initializer(&format!("{name}/zero"), Tensor::scalar(element, 0.0));
+        Ok(self.inner_node(&format!("{name}/number"), "Where", &[&is_nan, &zero, &name]))
     }
 
     fn dequantize(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
@@ -401,6 +450,19 @@ impl Exporter {
     }
 }
 
+/// What an operation does with its result that is a node of its own in ONNX.
+enum After {
+    Clamp((f64, f64)),
+    Map(ResultMap),
+}
+
+impl After {
+    fn of(operation: OperationRef) -> Result<Option<Self>, OnnxError> {
+        let map = ResultMap::of(operation)?.filter(|map| *map != ResultMap::IDENTITY);
+        Ok(attributes::activation(operation)?.map(Self::Clamp).or(map.map(Self::Map)))
+    }
+}
+
 /// Whether the dialect's form of an operator has an empty tensor for an input that is absent.
 fn takes_empty_for_absent(op: Op) -> bool {
     matches!(op, Op::Lstm | Op::Gru | Op::Rnn | Op::NonMaxSuppression)
@@ -417,10 +479,12 @@ pub(super) fn failed(operation: OperationRef, reason: impl std::fmt::Display) ->
 /// The node's name, and that of its result: what was fused into a node ends with the one whose result it gives.
 fn names_of(operation: OperationRef) -> (String, String) {
     let Origin { name, nodes } = operation.origin();
-    let has_activation = operation.has_attribute("activation");
-    let result = match nodes.as_slice() {
-        [first, .., last] if has_activation || *first == name => last.clone(),
-        _ if has_activation => format!("{name}/activation"),
+    // What cannot be read is an error where the node is made.
+    let after = After::of(operation).ok().flatten();
+    let result = match (nodes.as_slice(), after) {
+        ([first, .., last], after) if after.is_some() || *first == name => last.clone(),
+        (_, Some(After::Clamp(_))) => format!("{name}/activation"),
+        (_, Some(After::Map(_))) => format!("{name}/map"),
         _ => name.clone(),
     };
     (name, result)

@@ -1,10 +1,32 @@
 //! Scales, zero points and integer weights of a quantized model.
 
-use hb_dialects::ElementType;
-use hb_dialects::ir::{Quantized, Scale};
+use std::collections::HashSet;
+
+use hb_dialects::ir::{self, Quantized, Scale};
+use hb_dialects::{ElementType, hfloat::Op, quant};
+use melior::ir::Value;
+use melior::ir::operation::OperationLike;
 
 use super::tensor::Tensor;
 use crate::numerics::{Clamp, Destination, low_bytes, quantize_constant};
+
+/// Whether a value may be NaN although all that the network reads is finite: rounding makes 0 of an epsilon, and less than 0 of a variance.
+pub fn may_be_nan(value: Value<'_, '_>) -> bool {
+    let mut seen = HashSet::new();
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        // Integers are numbers.
+        let Some(maker) = ir::defining_operation(value).filter(|maker| !quant::Op::is_cast(*maker)) else { continue };
+        match Op::of(maker) {
+            Some(
+                Op::Acos | Op::Acosh | Op::Asin | Op::Atanh | Op::Div | Op::Log | Op::Pow | Op::ReduceLogSum | Op::Sqrt,
+            ) => return true,
+            Some(Op::Constant) | None => {}
+            Some(_) => open.extend(maker.operands().filter(|operand| seen.insert(ir::address(*operand)))),
+        }
+    }
+    false
+}
 
 /// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.
 pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {

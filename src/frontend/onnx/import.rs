@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 use std::path::Path;
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::infer_types;
+use hb_dialects::hfloat::{Op, has_unknown_sizes, infer_types};
 use hb_dialects::ir::{self, Origin, TensorType, constant_attribute, named_location, set_result_type};
 use hb_dialects::names::{FUNCTION, names_attribute};
 use melior::Context;
@@ -331,7 +331,11 @@ impl<'c, 'a> Importer<'c, 'a> {
             origin_of(node).location(self.context),
         )?;
         let operation = self.block.append_operation(operation);
-        let types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
+        let mut types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
+        if types.iter().any(TensorType::is_bounded) && folds(operation) {
+            // Its sizes are there once it is folded: nothing is to be judged by bounds.
+            types.iter_mut().for_each(|r#type| r#type.bounds = None);
+        }
         for (index, r#type) in types.iter().enumerate() {
             let value: MlirValue = operation.result(index).map_err(|error| OnnxError::node(node, error))?.into();
             set_result_type(value, r#type.to_type(self.context));
@@ -444,4 +448,26 @@ fn verify(context: &Context, module: &Module<'_>) -> Result<(), OnnxError> {
         return Ok(());
     }
     Err(OnnxError::model(format!("the imported model is not valid: {}", diagnostics::messages(&reports))))
+}
+
+/// Whether an operation follows from constants and shapes alone, so that folding leaves a constant of it.
+fn folds(operation: OperationRef<'_, '_>) -> bool {
+    let mut seen = HashSet::new();
+    let mut open = vec![operation];
+    while let Some(operation) = open.pop() {
+        match Op::of(operation) {
+            Some(Op::Constant) => continue,
+            Some(Op::Shape) if !has_unknown_sizes(operation) => continue,
+            // A graph inside of it reads what nobody sees here, and may run for ever.
+            Some(Op::If | Op::Loop) | None => return false,
+            Some(_) => {}
+        }
+        for operand in operation.operands() {
+            let Some(maker) = ir::defining_operation(operand) else { return false };
+            if seen.insert(ir::address(operand)) {
+                open.push(maker);
+            }
+        }
+    }
+    true
 }

@@ -9,7 +9,7 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Names, Origin, TensorType};
 use melior::Context;
-use melior::ir::{Block, BlockRef, Value as MlirValue, ValueLike};
+use melior::ir::{Block, BlockRef, Value as MlirValue, ValueLike, block::BlockArgument};
 
 use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
@@ -111,6 +111,8 @@ fn take_names(graph: &Graph, names: &mut Names) {
 pub struct Rewriter<'c, 'a> {
     opset: i64,
     pub(super) importer: Importer<'c, 'a>,
+    /// That of the network, not of a graph inside of it.
+    outermost: BlockRef<'c, 'a>,
     names: Names,
     /// The node of the user's network at hand, of which what is built is made.
     current: String,
@@ -129,11 +131,17 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         Self {
             opset: model.opset,
             importer: Importer { context, block, values: HashMap::new() },
+            outermost: block,
             names,
             current: String::new(),
             read: read.map(str::to_owned).collect(),
             nodes: Vec::with_capacity(graph.nodes.len()),
         }
+    }
+
+    /// Whether a value is an input of the network.
+    pub(super) fn is_input(&self, value: MlirValue<'c, 'a>) -> bool {
+        BlockArgument::try_from(value).is_ok_and(|argument| argument.owner() == self.outermost)
     }
 
     /// Appends the normal form of nodes of the model's opset.

@@ -9,7 +9,7 @@ use hb_dialects::{
     hfloat::Op,
     ir::{Constant, TensorType, constant_of, defining_operation},
 };
-use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Elements of a constant that is made for a node: a few bytes of a file can ask for any number.
 const LARGEST_TABLE: i64 = 1 << 24;
@@ -138,9 +138,19 @@ impl<'r, 'c, 'a> Composer<'r, 'c, 'a> {
         constant.ok_or_else(|| self.fault(format!("its {what} must be a constant of integers")))
     }
 
+    /// A value in the IR.
+    pub fn value(&self, name: &str) -> Option<Value<'c, 'a>> {
+        self.rewriter.importer.values.get(name).copied()
+    }
+
+    /// Whether a value is an input of the network.
+    pub fn is_input(&self, value: Value<'c, 'a>) -> bool {
+        self.rewriter.is_input(value)
+    }
+
     /// The operation that makes a value.
     pub fn maker(&self, value: &str) -> Option<OperationRef<'c, 'a>> {
-        defining_operation(*self.rewriter.importer.values.get(value)?)
+        defining_operation(self.value(value)?)
     }
 
     /// Sizes that are a constant, or all those of another value.

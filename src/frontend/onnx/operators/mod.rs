@@ -31,6 +31,7 @@ mod select;
 mod signals;
 mod softmax;
 mod statistics;
+mod unpool;
 pub mod window;
 
 pub use hb_dialects::registry::{OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement};
@@ -143,7 +144,7 @@ fn compose(composite: Composite) -> Upgrade {
         Composite::LpNormalization => norms::compose_lp_normalization,
         Composite::LpPool => norms::compose_lp_pool,
         Composite::MatMulInteger => quantized::compose_mat_mul_integer,
-        Composite::MaxUnpool => places::compose_max_unpool,
+        Composite::MaxUnpool => unpool::compose_max_unpool,
         Composite::Mean => elementwise::adapt_mean,
         Composite::MeanVarianceNormalization => norms::compose_mean_variance_normalization,
         Composite::MelWeightMatrix => signals::compose_mel_weight_matrix,

@@ -1,13 +1,10 @@
-//! Operators that move elements to computed places: Compress, CenterCropPad, ReverseSequence, MaxUnpool, Col2Im, Scatter, TensorScatter.
+//! Operators that move elements to computed places: Compress, CenterCropPad, ReverseSequence, Col2Im, Scatter, TensorScatter.
 
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::compose::{Composer, Made};
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::Op;
-use hb_dialects::ir::TensorType;
-use melior::ir::{ValueLike, operation::OperationLike};
 
 /// The slices along an axis where a condition holds.
 pub(super) fn compose_compress(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
@@ -103,68 +100,6 @@ pub(super) fn compose_tensor_scatter(rewriter: &mut Rewriter, node: Node) -> Res
     let axis = vec![("axis", Attribute::Int(axis as i64))];
     let result = c.make_with("ScatterElements", &[&cache, &places, &update], axis)?;
     c.give(&[&result])
-}
-
-/// Puts each element to the place that a pool took it from. Indices count through the whole input of the pool: where the pool is known and
-/// `output_shape` is that of its input they are taken so, as onnxruntime does, elsewhere as places in the shape without `output_shape`.
-pub(super) fn compose_max_unpool(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
-    let mut c = Composer::new(rewriter, node);
-    let (x, indices) = (c.input(0)?, c.input(1)?);
-    let sizes = c.shape(&x)?;
-    let natural = unpooled_shape(&c, &sizes)?;
-    let output = match c.optional(2) {
-        Some(shape) => c.sizes(&shape, "output_shape")?,
-        None => natural.clone(),
-    };
-    if output.len() != natural.len() || output.iter().any(|size| *size < 1) {
-        return Err(c.fault(format!("has an output_shape of {output:?}")));
-    }
-    let is_whole = c.maker(&indices).filter(|maker| Op::MaxPoolIndices.is(*maker)).is_some_and(|pool| {
-        let input = pool.operand(0).ok().and_then(|input| TensorType::from_type(input.r#type()).ok());
-        let sizes = input.and_then(|input| input.static_shape().ok());
-        sizes.is_some_and(|sizes| sizes.iter().map(|size| *size as i64).eq(output.iter().copied()))
-    });
-    let counted = if is_whole { &output } else { &natural };
-    let filled = fill(&mut c, &x, counted)?;
-    let (indices, values) = (c.reshape(&indices, &[-1])?, c.reshape(&x, &[-1])?);
-    let scattered = c.make_with("ScatterElements", &[&filled, &indices, &values], vec![("axis", Attribute::Int(0))])?;
-    let scattered = c.reshape(&scattered, counted)?;
-    if output == *counted {
-        return c.give(&[&scattered]);
-    }
-    let missing: Vec<i64> = output.iter().zip(&natural).map(|(wanted, size)| wanted - size).collect();
-    let pads = c.vector(&[vec![0; missing.len()], missing].concat())?;
-    let (zero, axes) = (c.like(&x, 0.0)?, c.vector(&(0..output.len() as i64).collect::<Vec<_>>())?);
-    let result = c.make("Pad", &[&scattered, &pads, &zero, &axes])?;
-    c.give(&[&result])
-}
-
-/// As many zeros as a shape has elements.
-fn fill(c: &mut Composer, like: &str, shape: &[i64]) -> Made {
-    let count = shape.iter().try_fold(1i64, |count, size| count.checked_mul(*size));
-    let count = count.ok_or_else(|| c.fault(format!("has a result of the shape {shape:?}")))?;
-    let (zero, count) = (c.like(like, 0.0)?, c.vector(&[count])?);
-    c.make("Expand", &[&zero, &count])
-}
-
-/// (size - 1) * stride + kernel - pads.
-fn unpooled_shape(c: &Composer, sizes: &[i64]) -> Result<Vec<i64>, OnnxError> {
-    let kernel = c.ints("kernel_shape").unwrap_or_default();
-    let spatial = kernel.len();
-    let strides = c.ints("strides").unwrap_or_else(|| vec![1; spatial]);
-    let pads = c.ints("pads").unwrap_or_else(|| vec![0; 2 * spatial]);
-    if spatial + 2 != sizes.len() || strides.len() != spatial || pads.len() != 2 * spatial {
-        return Err(c.fault("has a kernel, strides or pads that do not fit the rank of its input"));
-    }
-    let mut shape: Vec<i64> = sizes.iter().take(2).copied().collect();
-    for (d, size) in sizes.iter().skip(2).enumerate() {
-        let at = |values: &[i64], place: usize| values.get(place).copied().unwrap_or(0);
-        let whole = (size - 1).checked_mul(at(&strides, d)).and_then(|steps| steps.checked_add(at(&kernel, d)));
-        let pads = at(&pads, d).checked_add(at(&pads, spatial + d));
-        let size = whole.zip(pads).and_then(|(whole, pads)| whole.checked_sub(pads)).filter(|size| *size > 0);
-        shape.push(size.ok_or_else(|| c.fault(format!("has no result in dimension {}", d + 2)))?);
-    }
-    Ok(shape)
 }
 
 /// The sums of overlapping blocks are a transposed convolution whose weight for a place in a block is 1 there.

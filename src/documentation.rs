@@ -282,6 +282,15 @@ fn operators_page() -> Page {
          channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16;\n\
          * comparisons, And, Or, Xor, Not, Where, ArgMax, ArgMin, and Cast among f32, bool, int32 and int64 are programs of the float engine. Truth values and \
          integers that it makes are f32 there, and have their type where they leave the BPU.\n\
+         \n## Sizes that are known only when the network runs\n\n\
+         NonZero, NonMaxSuppression, Unique, Compress, TopK with a k that is computed, If and Loop may give tensors whose sizes are known only when the network runs, up to a \
+         bound; `hb_model_info` shows the bound. What is made of constants alone is not among them. What follows runs on the CPU:\n\n\
+         * elementwise operators, Cast, Transpose, Squeeze, Unsqueeze, Gather, Shape, Concat (along that size, or with operands that all have it), Slice of other axes or of the \
+         first so many elements, BatchNormalization, and Softmax along other axes;\n\
+         * GatherND, and ScatterND with as many updates as indices; Expand and ConstantOfShape of one value, by the Shape of such a tensor;\n\
+         * rows of which nobody knows how many there are: Conv, pools, Flatten, Gemm, MatMul with a matrix, RoiAlign, MaxRoiPool, and a Reshape that keeps each row;\n\
+         * reductions along that size, TopK and NonMaxSuppression.\n\n\
+         Any other operator is an error that names its node.\n\
          \n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
          report of placement gives the sentence as the reason.\n",
     );

@@ -87,7 +87,7 @@ func.func @chosen(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 }
 
 // CHECK-LABEL: func.func @half
-// CHECK: hfloat.conv {{.*}}hfloat.placement_reason = "its operand 0 is float16, and only float32 is quantized"
+// CHECK: hfloat.conv {{.*}}hfloat.placement_reason = "its operand 0 is float16, and only float32 is quantized: export the network in float32"
 func.func @half(%x: tensor<1x1x2x2xf16>) -> tensor<1x1x2x2xf16> {
   %w = hfloat.constant dense<1.0> : tensor<1x1x1x1xf16> loc("w")
   %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}

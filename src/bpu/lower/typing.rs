@@ -128,7 +128,9 @@ pub fn value_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedV
 fn unquantized(value: Value<'_, '_>) -> String {
     match TensorType::from_type(value.r#type()).ok().and_then(|r#type| r#type.element.plain()) {
         Some(other) if other != ElementType::F32 => {
-            format!("is {}, and only {} is quantized", other.name(), ElementType::F32.name())
+            let only = ElementType::F32.name();
+            let advice = if other.is_float() { format!(": export the network in {only}") } else { String::new() };
+            format!("is {}, and only {only} is quantized{advice}", other.name())
         }
         _ => "is not quantized".to_owned(),
     }

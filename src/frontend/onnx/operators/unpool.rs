@@ -66,7 +66,7 @@ impl IndexMaker {
                 ) => {
                     value = operand;
                 }
-                _ => return Self::Other(format!("a {}", op.map_or("graph", |op| op.onnx().name))),
+                _ => return Self::Other(op.map_or("a graph", |op| op.onnx().name).to_owned()),
             }
         }
         if c.is_input(value) { Self::User } else { Self::Other("what a Loop or Scan hands to its graph".to_owned()) }

@@ -250,4 +250,16 @@ fn what_may_be_no_number_is_zero_before_it_is_quantized() {
     assert_eq!(through, [q, d, "Sqrt", "Neg", "IsNaN", "Where", q, d]);
     let always = quantized("%0 = hfloat.exp %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Exp_0\")");
     assert_eq!(always, [q, d, "Exp", q, d]);
+    // 1 / 0 is infinite, which integers show as their end, and times 0 it is no number.
+    let times = quantized(
+        "%r = hfloat.reciprocal %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Reciprocal_0\")
+         %0 = hfloat.mul %xd, %r : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> loc(\"Mul_1\")",
+    );
+    assert_eq!(times, [q, d, "Reciprocal", "Mul", "IsNaN", "Where", q, d]);
+    // Only what follows is in doubt.
+    let beside = quantized(
+        "%r = hfloat.sqrt %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Sqrt_0\")
+         %0 = hfloat.neg %xd : (tensor<2xf32>) -> tensor<2xf32> loc(\"Neg_1\")",
+    );
+    assert_eq!(beside, [q, d, "Sqrt", "Neg", q, d]);
 }

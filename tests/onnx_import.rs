@@ -316,4 +316,45 @@ fn unpooling_says_what_its_indices_lack() {
     assert!(larger.contains("\"unpool\"") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
     let changed = error([1, 1, 9, 7], Some("Neg"));
     assert!(changed.contains("\"unpool\"") && changed.contains("indices from Neg"), "{changed}");
+    let channels = error([1, 2, 9, 7], None);
+    assert!(channels.contains("\"unpool\"") && channels.contains("input of the shape [1, 1, 4, 3]"), "{channels}");
+}
+
+/// Values that are reached on very many ways, each of which tells nothing new: two to the power of 40 of them.
+#[test]
+fn sizes_that_are_joined_again_and_again_end_soon() {
+    use hb_dialects::ElementType;
+    use onnx::model::{Dimension, Graph, Model, Node, Value};
+    let vector = |values: &[i64]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        onnx::tensor::Tensor::new(ElementType::I64, vec![values.len()], bytes.into()).unwrap()
+    };
+    let import = |is_cut: bool| {
+        let mut nodes = vec![Node::new("shape", "Shape", &["x"], &["s0"])];
+        for step in 0..40 {
+            let (own, joined, next) = (format!("s{step}"), format!("j{step}"), format!("s{}", step + 1));
+            nodes.push(Node::new(&format!("join{step}"), "Concat", &[&own, &own], &[&joined]));
+            let rest = if is_cut { "Slice" } else { "Identity" };
+            let inputs = if is_cut { vec![joined.as_str(), "zero", "two"] } else { vec![joined.as_str()] };
+            nodes.push(Node::new(&format!("cut{step}"), rest, &inputs, &[&next]));
+        }
+        for node in nodes.iter_mut().filter(|node| node.op_type == "Concat") {
+            node.set_attribute("axis", onnx::model::Attribute::Int(0));
+        }
+        nodes.push(Node::new("filled", "ConstantOfShape", &["s40"], &["y"]));
+        let shape = Some([2, 3].map(Dimension::Fixed).to_vec());
+        let graph = Graph {
+            name: "g".into(),
+            nodes,
+            inputs: vec![Value { name: "x".into(), element: Some(ElementType::F32), shape }],
+            outputs: vec![Value { name: "y".into(), element: None, shape: None }],
+            initializers: vec![("zero".into(), vector(&[0])), ("two".into(), vector(&[2]))],
+            ..Graph::default()
+        };
+        let context = hb_dialects::context();
+        onnx::import(&context, Model::new(9, 19, graph), &onnx::ImportOptions::default()).map(|_| ())
+    };
+    assert!(import(true).is_ok());
+    // A vector of 2^41 sizes.
+    assert!(import(false).is_err());
 }

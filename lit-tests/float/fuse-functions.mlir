@@ -166,3 +166,18 @@ func.func @no_gates(%x: tensor<2x3xf32>, %y: tensor<2x3xf32>)
   %11 = hfloat.mul %x, %10 : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   return %1, %2, %3, %8, %11 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
 }
+
+// A map lies between the function and its reader.
+// CHECK-LABEL: func.func @behind_a_map
+// CHECK: hfloat.sigmoid
+// CHECK-NEXT: hfloat.mul
+// CHECK: hfloat.hard_sigmoid
+// CHECK-NEXT: hfloat.mul
+// CHECK-NOT: wish
+func.func @behind_a_map(%x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  %0 = hfloat.sigmoid %x {result_scale = 2.0 : f32, result_shift = 0.5 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = hfloat.mul %x, %0 : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %2 = hfloat.hard_sigmoid %x {alpha = 0.166666667 : f32, beta = 0.5 : f32, result_shift = 0.5 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = hfloat.mul %x, %2 : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %1, %3 : tensor<2x3xf32>, tensor<2x3xf32>
+}

@@ -123,3 +123,31 @@ func.func @others(%x: tensor<2x5x8xf32>, %y: tensor<2x5x8xf32>) -> (tensor<2x5x8
   %9 = hfloat.div %8, %5 : (tensor<2x5x8xf32>, tensor<2x5x1xf32>) -> tensor<2x5x8xf32>
   return %7, %9 : tensor<2x5x8xf32>, tensor<2x5x8xf32>
 }
+
+// Means over rows of which nobody knows how many there are stay what they are.
+// CHECK-LABEL: func.func @unknown_rows
+// CHECK: hfloat.reduce_mean
+// CHECK: hfloat.sub
+// CHECK: hfloat.mul
+// CHECK: hfloat.reduce_mean
+// CHECK: hfloat.div
+// CHECK-NOT: layer_normalization
+func.func @unknown_rows(%x: tensor<3x5xf32>, %a: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
+  %axes = hfloat.constant dense<0> : tensor<1xi64>
+  %k = hfloat.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
+  %epsilon = hfloat.constant dense<1.0e-5> : tensor<f32>
+  %n = hfloat.non_zero %x : (tensor<3x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 15>>
+  %t = hfloat.transpose %n {perm = array<i64: 1, 0>} : (tensor<2x?xi64, #hfloat.bounds<2, 15>>) -> tensor<?x2xi64, #hfloat.bounds<15, 2>>
+  %column = hfloat.constant dense<[0, 1, 1]> : tensor<3xi64>
+  %g = hfloat.gather %t, %column {axis = 1 : si64} : (tensor<?x2xi64, #hfloat.bounds<15, 2>>, tensor<3xi64>) -> tensor<?x3xi64, #hfloat.bounds<15, 3>>
+  %rows = hfloat.cast %g : (tensor<?x3xi64, #hfloat.bounds<15, 3>>) -> tensor<?x3xf32, #hfloat.bounds<15, 3>>
+  %0 = hfloat.reduce_mean %rows, %axes {keepdims = false} : (tensor<?x3xf32, #hfloat.bounds<15, 3>>, tensor<1xi64>) -> tensor<3xf32>
+  %1 = hfloat.sub %a, %0 : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %2 = hfloat.mul %1, %k : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %3 = hfloat.mul %rows, %rows : (tensor<?x3xf32, #hfloat.bounds<15, 3>>, tensor<?x3xf32, #hfloat.bounds<15, 3>>) -> tensor<?x3xf32, #hfloat.bounds<15, 3>>
+  %4 = hfloat.reduce_mean %3, %axes {keepdims = false} : (tensor<?x3xf32, #hfloat.bounds<15, 3>>, tensor<1xi64>) -> tensor<3xf32>
+  %5 = hfloat.add %4, %epsilon : (tensor<3xf32>, tensor<f32>) -> tensor<3xf32>
+  %6 = hfloat.sqrt %5 : (tensor<3xf32>) -> tensor<3xf32>
+  %7 = hfloat.div %a, %6 : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  return %2, %7 : tensor<3xf32>, tensor<3xf32>
+}

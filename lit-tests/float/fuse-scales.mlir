@@ -219,3 +219,21 @@ func.func @no_map_of_a_function(%x: tensor<1x2x2x2xf32>)
   %5 = hfloat.mul %4, %zero : (tensor<1x2x2x2xf32>, tensor<f32>) -> tensor<1x2x2x2xf32>
   return %1, %2, %3, %5 : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
 }
+
+// Adding 1.5 * 2^23 to an f32 and taking it away again rounds it to an integer.
+// CHECK-LABEL: func.func @shifts_that_round
+// CHECK: hfloat.leaky_relu %arg0 {result_shift = 0x4B400000 : f32}
+// CHECK-NEXT: hfloat.sub
+// CHECK: hfloat.conv
+// CHECK-NEXT: hfloat.sub
+func.func @shifts_that_round(%x: tensor<1x1x2x2xf32>) -> (tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>) {
+  %large = hfloat.constant dense<12582912.0> : tensor<f32>
+  %w = hfloat.constant dense<0.5> : tensor<1x1x1x1xf32>
+  %0 = hfloat.leaky_relu %x : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.add %0, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %2 = hfloat.sub %1, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %3 = hfloat.conv %x, %w {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  %4 = hfloat.add %3, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %5 = hfloat.sub %4, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  return %2, %5 : tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>
+}

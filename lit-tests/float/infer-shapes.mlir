@@ -123,3 +123,68 @@ func.func @folded_sizes(%x: tensor<4x6xf32>, %w: tensor<6x2xf32>) -> tensor<?x?x
   %y = hfloat.mat_mul %g, %w : (tensor<1x?x6xf32>, tensor<6x2xf32>) -> tensor<?x?x2xf32>
   return %y : tensor<?x?x2xf32>
 }
+
+// -----
+
+// Sizes are followed through vectors of them, and through types that hold every one.
+// CHECK-LABEL: func.func @sizes_of_shapes
+// CHECK: hfloat.constant_of_shape {{.*}} -> tensor<?x3xf32, #hfloat.bounds<15, 3>>
+func.func @sizes_of_shapes(%x: tensor<3x5xf32>) {
+  %n = hfloat.non_zero %x : (tensor<3x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 15>>
+  %t = hfloat.transpose %n {perm = array<i64: 1, 0>} : (tensor<2x?xi64, #hfloat.bounds<2, 15>>) -> tensor<?x2xi64>
+  %column = hfloat.constant dense<[0, 1, 1]> : tensor<3xi64>
+  %rows = hfloat.gather %t, %column {axis = 1 : si64} : (tensor<?x2xi64>, tensor<3xi64>) -> tensor<?x3xi64>
+  %s = hfloat.shape %rows : (tensor<?x3xi64>) -> tensor<2xi64>
+  %narrow = hfloat.cast %s : (tensor<2xi64>) -> tensor<2xi32>
+  %wide = hfloat.cast %narrow : (tensor<2xi32>) -> tensor<2xi64>
+  %0 = hfloat.constant_of_shape %wide {value = dense<1.0> : tensor<1xf32>} : (tensor<2xi64>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// In a matrix of sizes axes count.
+func.func @matrix_of_sizes(%x: tensor<3x5xf32>) {
+  %n = hfloat.non_zero %x : (tensor<3x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 15>>
+  %t = hfloat.transpose %n {perm = array<i64: 1, 0>} : (tensor<2x?xi64, #hfloat.bounds<2, 15>>) -> tensor<?x2xi64>
+  %column = hfloat.constant dense<[0, 1, 1]> : tensor<3xi64>
+  %rows = hfloat.gather %t, %column {axis = 1 : si64} : (tensor<?x2xi64>, tensor<3xi64>) -> tensor<?x3xi64>
+  %s = hfloat.shape %rows : (tensor<?x3xi64>) -> tensor<2xi64>
+  %axis = hfloat.constant dense<0> : tensor<1xi64>
+  %m = hfloat.unsqueeze %s, %axis : (tensor<2xi64>, tensor<1xi64>) -> tensor<1x2xi64>
+  %first = hfloat.gather %m, %axis {axis = 0 : si64} : (tensor<1x2xi64>, tensor<1xi64>) -> tensor<1x2xi64>
+  %q = hfloat.squeeze %first, %axis : (tensor<1x2xi64>, tensor<1xi64>) -> tensor<2xi64>
+  // expected-error @+1 {{known only when the network runs}}
+  %0 = hfloat.constant_of_shape %q {value = dense<1.0> : tensor<1xf32>} : (tensor<2xi64>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// A byte holds no large size.
+func.func @sizes_as_bytes(%x: tensor<3x5xf32>) {
+  %n = hfloat.non_zero %x : (tensor<3x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 15>>
+  %t = hfloat.transpose %n {perm = array<i64: 1, 0>} : (tensor<2x?xi64, #hfloat.bounds<2, 15>>) -> tensor<?x2xi64>
+  %column = hfloat.constant dense<[0, 1, 1]> : tensor<3xi64>
+  %rows = hfloat.gather %t, %column {axis = 1 : si64} : (tensor<?x2xi64>, tensor<3xi64>) -> tensor<?x3xi64>
+  %s = hfloat.shape %rows : (tensor<?x3xi64>) -> tensor<2xi64>
+  %byte = hfloat.cast %s : (tensor<2xi64>) -> tensor<2xui8>
+  %back = hfloat.cast %byte : (tensor<2xui8>) -> tensor<2xi64>
+  // expected-error @+1 {{known only when the network runs}}
+  %0 = hfloat.constant_of_shape %back {value = dense<1.0> : tensor<1xf32>} : (tensor<2xi64>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+// The depth of one row of indices cannot be unknown.
+func.func @scatter_of_unknown_depth(%x: tensor<1x4xf32>, %data: tensor<4x1xf32>) {
+  %axis = hfloat.constant dense<0> : tensor<1xi64>
+  %n = hfloat.non_zero %x : (tensor<1x4xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 4>>
+  %last = hfloat.constant dense<1> : tensor<i64>
+  %i = hfloat.gather %n, %last {axis = 0 : si64} : (tensor<2x?xi64, #hfloat.bounds<2, 4>>, tensor<i64>) -> tensor<?xi64, #hfloat.bounds<4>>
+  %u = hfloat.cast %i : (tensor<?xi64, #hfloat.bounds<4>>) -> tensor<?xf32, #hfloat.bounds<4>>
+  // expected-error @+1 {{known only when the network runs}}
+  %y = hfloat.scatter_nd %data, %i, %u : (tensor<4x1xf32>, tensor<?xi64, #hfloat.bounds<4>>, tensor<?xf32, #hfloat.bounds<4>>) -> tensor<4x1xf32>
+  return
+}

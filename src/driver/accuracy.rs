@@ -1,6 +1,7 @@
 //! `{prefix}_accuracy.json`: how far the quantized network is from the float one, where that is lost, and what decided on each type.
 
 use super::compare::NodeFacts;
+use super::distribution::Distribution;
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Clamp;
@@ -10,6 +11,7 @@ use crate::quant::search::Found;
 use hb_dialects::ir::{Affine, Quantized, Scale};
 use rayon::prelude::*;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// How the QDQ form was judged: with eight samples or more, on those that had no part in rounding its weights.
@@ -76,6 +78,8 @@ struct NodeAccuracy<'r> {
     /// What decided on range and type.
     judged_by: Option<Judge>,
     threshold: Option<f64>,
+    /// The least and the greatest real that its integers stand for.
+    range: Option<[f64; 2]>,
     /// What its rounding to int8 alone costs the outputs of their cosine; none where int8 was good enough for all, so that nobody asked.
     cost_as_int8: Option<f64>,
     calibrated_cosine: Option<f64>,
@@ -86,6 +90,21 @@ struct NodeAccuracy<'r> {
     saturated: Option<f64>,
     /// The share of the integers that occur.
     levels_used: Option<f64>,
+    /// The report draws it.
+    #[serde(skip)]
+    distribution: Option<Distribution>,
+}
+
+impl Accuracy<'_> {
+    /// What the file says, and beside it of each node how its values are spread.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn with_distributions(&self) -> Result<Value, serde_json::Error> {
+        let distributions = self.nodes.iter().map(|node| serde_json::to_value(&node.distribution));
+        let distributions = distributions.collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({ "accuracy": self, "distributions": distributions }))
+    }
 }
 
 /// The values of the levels: of the float network, of its QDQ form, and of the integers.
@@ -156,6 +175,7 @@ fn node<'r>(
         output_data_type: &fact.output_data_type,
         judged_by: judgement.and_then(|judgement| judgement.info.values.get(&fact.name)?.judged_by),
         threshold: fact.threshold,
+        range: fact.integers.as_ref().and_then(range),
         cost_as_int8: judgement.and_then(|judgement| judgement.noise.get(&fact.name).copied()),
         calibrated_cosine: row.calibrated_cosine,
         quantized_cosine: row.quantized_cosine,
@@ -163,6 +183,22 @@ fn node<'r>(
         quantized_sqnr_db: against(levels.quantized),
         saturated: use_of_range.map(|range| range.saturated),
         levels_used: use_of_range.map(|range| range.levels),
+        distribution: float.zip(values).and_then(|(float, values)| Distribution::of(float, values)),
+    }
+}
+
+/// The least and the greatest real of integers of 8 or 16 bits with one scale; none of others.
+fn range(integers: &Quantized) -> Option<[f64; 2]> {
+    let Scale::PerTensor(Affine { scale, zero_point }) = integers.scale else { return None };
+    let Clamp { low, high } = clamp(integers.bits)?;
+    Some([low, high].map(|end| f64::from(end - zero_point) * scale))
+}
+
+fn clamp(bits: u32) -> Option<Clamp> {
+    match bits {
+        8 => Some(Clamp::I8),
+        16 => Some(Clamp::I16),
+        _ => None,
     }
 }
 
@@ -190,11 +226,7 @@ impl RangeUse {
     /// Of the reals of integers of 8 or 16 bits with one scale; none of others.
     fn of(values: &[f32], integers: &Quantized) -> Option<Self> {
         let Scale::PerTensor(Affine { scale, zero_point }) = integers.scale else { return None };
-        let Clamp { low, high } = match integers.bits {
-            8 => Clamp::I8,
-            16 => Clamp::I16,
-            _ => return None,
-        };
+        let Clamp { low, high } = clamp(integers.bits)?;
         let (per_unit, zero) = (1.0 / scale as f32, zero_point - low);
         let mut occurs = vec![false; (high - low) as usize + 1];
         // Symmetric integers leave the lowest one unused. An end that is the real 0 is none: there a function is 0.
@@ -220,6 +252,13 @@ impl RangeUse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_on_paper() {
+        let asymmetric = |bits| Quantized { bits, scale: Scale::PerTensor(Affine { scale: 0.5, zero_point: -100 }) };
+        // From (-128 + 100) / 2 to (127 + 100) / 2.
+        assert_eq!((range(&asymmetric(8)), range(&asymmetric(32))), (Some([-14.0, 113.5]), None));
+    }
 
     #[test]
     fn figures_on_paper() {

@@ -1,5 +1,6 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
+use super::accuracy::{self, Accuracy};
 use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
     ADVICE, CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE,
@@ -15,7 +16,7 @@ use super::placement::optimize;
 use super::progress::Console;
 use super::quantize::Reference;
 use super::samples::SampleFiles;
-use super::{accuracy, package, provenance, report, tables};
+use super::{package, provenance, report, tables};
 use crate::bpu::lower::border;
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
@@ -473,8 +474,8 @@ impl NetworkStages<'_> {
         tracing::info!("outputs, compared on {compared_on}:\n{}", tables::output_table(&outcome.outputs));
         let levels = accuracy::Levels { float: &float, calibrated: &calibrated, quantized: &quantized };
         let judgement = outcome.judgement.as_ref();
-        let text = accuracy::accuracy(&outcome.nodes, &outcome.rows, &outcome.outputs, levels, judgement);
-        self.stage_file(files, "_accuracy.json", (serde_json::to_string_pretty(&text)? + "\n").as_bytes())?;
+        let accuracy = accuracy::accuracy(&outcome.nodes, &outcome.rows, &outcome.outputs, levels, judgement);
+        self.stage_file(files, "_accuracy.json", (serde_json::to_string_pretty(&accuracy)? + "\n").as_bytes())?;
         // The values of all nodes of a large network are much memory, and what follows needs more.
         drop((float, calibrated));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;
@@ -493,16 +494,21 @@ impl NetworkStages<'_> {
         drop(segments);
         self.keep_resources(&[&qdq]);
         self.check_nodes(qdq, &outcome.nodes, (sample, quantized.nodes))?;
-        outcome.prediction = Some(self.predict(&hbm, files)?);
+        outcome.prediction = Some(self.predict(&hbm, Some(&accuracy), files)?);
         Ok(())
     }
 
-    /// Predicts the performance, and stages its report.
-    pub(super) fn predict(&self, hbm: &Hbm, files: &mut FileSet) -> Result<Prediction, StageError> {
+    /// Predicts the performance, and stages its report, with what was measured of the accuracy.
+    pub(super) fn predict(
+        &self,
+        hbm: &Hbm,
+        accuracy: Option<&Accuracy<'_>>,
+        files: &mut FileSet,
+    ) -> Result<Prediction, StageError> {
         let performance = performance(hbm, self.target, &timelines(hbm, self.target)?);
         let configuration = self.configuration;
         let (folder, prefix) = (configuration.get(&WORKING_DIR), configuration.get(&OUTPUT_MODEL_FILE_PREFIX));
-        report::stage(files, folder, prefix, &performance)?;
+        report::stage(files, (folder, prefix), &performance, accuracy)?;
         self.advise(hbm, files)?;
         Ok(Prediction::of(&performance))
     }

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod compile;
 pub mod config_generator;
 pub mod configuration;
+mod distribution;
 mod editing;
 mod fidelity;
 mod given_scales;

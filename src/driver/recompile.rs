@@ -170,7 +170,7 @@ impl NetworkStages<'_> {
             run_segments(function, &inputs, &mut |segment, inputs, outputs| programs.see(segment, inputs, outputs))?;
             programs.finish()?;
             outcome.nodes = nodes(&hbm);
-            outcome.prediction = Some(self.predict(&hbm, &mut files)?);
+            outcome.prediction = Some(self.predict(&hbm, None, &mut files)?);
             Ok(())
         })?;
         outcome.last_stage = Some(Stage::Compile);

@@ -2,7 +2,7 @@
 
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes},
+    hfloat::{Op, attributes, gives_plain_result},
     ir::{self, OperationAttributes, Origin, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -121,11 +121,10 @@ fn orders<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<[[Value<'c, 'a>; 2]
     Ok([[a, b], [b, a]])
 }
 
-/// The operation of this kind that gives a value, when it does not clamp and nothing but one operation reads it.
+/// The operation of this kind that gives a value, when nothing is done to what it makes and nothing but one operation reads it.
 fn private<'c, 'a>(value: Value<'c, 'a>, op: Op) -> Result<Option<OperationRef<'c, 'a>>, PassFailure> {
     let Some(operation) = ir::defining_operation(value) else { return Ok(None) };
-    let fits =
-        Op::of(operation) == Some(op) && attributes::activation(operation)?.is_none() && ir::users(value).len() == 1;
+    let fits = Op::of(operation) == Some(op) && gives_plain_result(operation)? && ir::users(value).len() == 1;
     Ok(fits.then_some(operation))
 }
 

@@ -3,7 +3,7 @@
 use super::constant_before;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, has_unknown_sizes, reduced_dimensions},
+    hfloat::{Op, attributes, gives_plain_result, has_unknown_sizes, reduced_dimensions},
     ir::{self, Constant, Names, OperationAttributes, Origin, TensorType, attribute},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -60,12 +60,12 @@ fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
     left.to_raw().ptr == right.to_raw().ptr
 }
 
-/// The operation of this kind that gives a value, unless it clamps.
+/// The operation of this kind that gives a value, where nothing is done to what it makes.
 fn made_by<'c, 'a>(value: Value<'c, 'a>, op: Op) -> Search<OperationRef<'c, 'a>> {
     let Some(operation) = ir::defining_operation(value).filter(|operation| Op::of(*operation) == Some(op)) else {
         return Ok(None);
     };
-    Ok(attributes::activation(operation)?.is_none().then_some(operation))
+    Ok(gives_plain_result(operation)?.then_some(operation))
 }
 
 /// The two operands, in both orders.
@@ -101,22 +101,24 @@ fn without_ones<'c: 'a, 'a>(
     while let Some(operation) = ir::defining_operation(value) {
         let moves =
             matches!(Op::of(operation), Some(Op::Reshape | Op::Unsqueeze | Op::Squeeze | Op::Expand | Op::Identity));
-        if !moves || larger_sizes(value)? != larger_sizes(operation.operand_at(0)?)? {
+        let input = operation.operand_at(0)?;
+        if !moves || larger_sizes(value).is_none_or(|own| larger_sizes(input) != Some(own)) {
             break;
         }
         passed.push(operation);
-        value = operation.operand_at(0)?;
+        value = input;
     }
     Ok((value, passed))
 }
 
-fn sizes(value: Value<'_, '_>) -> Result<Vec<usize>, PassFailure> {
-    Ok(TensorType::from_type(value.r#type())?.static_shape()?)
+/// The shape; none where a size is known only when the network runs.
+fn sizes(value: Value<'_, '_>) -> Option<Vec<usize>> {
+    TensorType::from_type(value.r#type()).ok()?.static_shape().ok()
 }
 
 /// The dimensions of more than one.
-fn larger_sizes(value: Value<'_, '_>) -> Result<Vec<usize>, PassFailure> {
-    Ok(sizes(value)?.into_iter().filter(|size| *size != 1).collect())
+fn larger_sizes(value: Value<'_, '_>) -> Option<Vec<usize>> {
+    Some(sizes(value)?.into_iter().filter(|size| *size != 1).collect())
 }
 
 /// A mean, or a sum times the reciprocal of the number of its terms. Which shape it has does not matter yet.
@@ -144,16 +146,20 @@ fn mean<'c: 'a, 'a>(value: Value<'c, 'a>) -> Search<Mean<'c, 'a>> {
     let of = operation.operand_at(0)?;
     let reduced = reduced_dimensions(operation).map_err(PassFailure::Message)?;
     let Some(reduced) = reduced.filter(|reduced| reduced.contains(&true)) else { return Ok(None) };
-    let terms: usize = sizes(of)?.iter().zip(&reduced).filter(|(_, reduced)| **reduced).map(|(size, _)| size).product();
+    let Some(sizes) = sizes(of) else { return Ok(None) };
+    let terms: usize = sizes.iter().zip(&reduced).filter(|(_, reduced)| **reduced).map(|(size, _)| size).product();
     let is_mean = count.is_none_or(|count| (count / terms as f64 - 1.0).abs() < 1e-6);
     parts.push(operation);
     Ok(is_mean.then_some(Mean { of, reduced, parts }))
 }
 
 /// Whether a value that was reduced has the shape with which it meets what was reduced.
-fn meets(value: Value<'_, '_>, input: Value<'_, '_>, reduced: &[bool]) -> Result<bool, PassFailure> {
-    let kept = sizes(input)?.into_iter().zip(reduced).map(|(size, reduced)| if *reduced { 1 } else { size });
-    Ok(sizes(value)? == kept.collect::<Vec<usize>>())
+fn meets(value: Value<'_, '_>, input: Value<'_, '_>, reduced: &[bool]) -> bool {
+    let kept = |sizes: Vec<usize>| {
+        sizes.into_iter().zip(reduced).map(|(size, reduced)| if *reduced { 1 } else { size }).collect()
+    };
+    let kept: Option<Vec<usize>> = sizes(input).map(kept);
+    kept.is_some() && sizes(value) == kept
 }
 
 /// `x - mean(x)`: x, the axes, and the operations.
@@ -167,7 +173,7 @@ fn centered<'c: 'a, 'a>(value: Value<'c, 'a>) -> Search<Centered<'c, 'a>> {
     let Some(difference) = made_by(value, Op::Sub)? else { return Ok(None) };
     let (input, average) = (difference.operand_at(0)?, difference.operand_at(1)?);
     let Some(found) = mean(average)? else { return Ok(None) };
-    let fits = same(found.of, input) && meets(average, input, &found.reduced)?;
+    let fits = same(found.of, input) && meets(average, input, &found.reduced);
     let parts = [vec![difference], found.parts].concat();
     Ok(fits.then_some(Centered { input, reduced: found.reduced, parts }))
 }
@@ -192,7 +198,7 @@ fn variance<'c: 'a, 'a>(value: Value<'c, 'a>) -> Search<(Centered<'c, 'a>, f64)>
             None => variance_of_differences(inner)?,
         };
         let Some(found) = found else { continue };
-        if meets(value, found.input, &found.reduced)? {
+        if meets(value, found.input, &found.reduced) {
             return Ok(Some((with_part(found, sum), epsilon)));
         }
     }
@@ -361,7 +367,7 @@ fn by_factor<'c: 'a, 'a>(operation: OperationRef<'c, 'a>) -> Search<Found<'c, 'a
                 let Some((scale, scatter, epsilon)) = scaled_factor(common)? else { continue };
                 let reduced = found.reduced;
                 let fits_input = same(found.of, input) && same(scatter.input, input);
-                if !fits_input || scatter.reduced != reduced || !meets(average, input, &reduced)? {
+                if !fits_input || scatter.reduced != reduced || !meets(average, input, &reduced) {
                     continue;
                 }
                 let parts = [vec![product, rest, shift], found.parts, scatter.parts].concat();

@@ -1,9 +1,10 @@
 //! `hfloat-fuse-scales`: per-channel scales and shifts go into the weights before them.
 
 use super::equalize_channels::STATISTICS;
+use crate::numerics::largest_magnitude;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, ResultMap, attributes, has_unknown_sizes},
+    hfloat::{Op, ResultMap, attributes, has_unknown_sizes, shifts_round},
     ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -15,7 +16,7 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "A `batch_normalization`, or an `add`, `sub`, `mul` or `div` with a constant that has one value per channel, is the map \
 `scale * x + shift`. After a `conv`, `conv_transpose` or `gemm` with constant weights and no other use it goes into weight and bias; \
 where it is the same for all channels, after a function with no other use, into `result_scale` and `result_shift`: one table or curve of the BPU, \
-rounded once. A \
+rounded once. A shift that nearly cancels another stays, because f32 rounds between them. A \
 `batch_normalization` elsewhere becomes a `mul` and an `add`, a `div` by f32 constants a `mul` by their reciprocals, which are \
 rounded to f32: the quotient changes by one part in 2^23 at most. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
     anchor: "func.func",
@@ -255,14 +256,16 @@ fn put_into_weights(
         Op::Gemm => (attributes::alpha(producer)?, attributes::beta(producer)?),
         _ => (1.0, 1.0),
     };
-    let new_bias: Vec<f32> = biases
-        .iter()
-        .zip(&map.scale)
-        .zip(&map.shift)
-        .map(|((&bias, scale), shift)| (f64::from(bias) * beta * scale + shift) as f32)
+    let shifts: Vec<[f64; 2]> = (biases.iter().zip(&map.scale).zip(&map.shift))
+        .map(|((&bias, scale), &shift)| [f64::from(bias) * beta * scale, shift])
         .collect();
     let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
     let new_weight = scale_channels(producer, &weight, &factors)?;
+    let size = f64::from(largest_magnitude(&new_weight));
+    if shifts.iter().any(|shifts| shifts_round(*shifts, size)) {
+        return Ok(false);
+    }
+    let new_bias: Vec<f32> = shifts.iter().map(|[bias, shift]| (bias + shift) as f32).collect();
     rebuild(operation, producer, (&weight.r#type, &new_weight, &new_bias), map.statistics.as_deref())?;
     Ok(true)
 }

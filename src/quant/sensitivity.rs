@@ -11,7 +11,7 @@ use super::{
 use crate::cpu::{Array, FloatExecutable};
 use crate::numerics::{Clamp, Destination, dequantize, quantize};
 use hb_dialects::{
-    hfloat::{Op, ResultMap},
+    hfloat::{Op, gives_plain_result},
     ir::{self, Affine, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -91,8 +91,7 @@ fn closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<(Vec<String>, 
     while let Some(operation) = ir::defining_operation(value) {
         let Ok(operand) = operation.operand(0) else { break };
         behind.push(operation.node());
-        let is_plain = ResultMap::of(operation)?.is_none_or(|map| map == ResultMap::IDENTITY);
-        if is_plain && matches!(Op::of(operation), Some(Op::Softmax | Op::Sigmoid)) {
+        if gives_plain_result(operation)? && matches!(Op::of(operation), Some(Op::Softmax | Op::Sigmoid)) {
             return Ok(Some((behind, operand)));
         }
         let variable = operation.operands().filter(|operand| ir::constant_of(*operand).is_none()).count();

@@ -30,6 +30,10 @@ TABS = {
     "drawing.getImageData(label, axis, picture.width - label, picture.height - axis).data.buffer)).size > 3)"
     " && (([, first, bytes, start, duration]) => residentAt(place(start + duration / 2), row(first + bytes / 2)))(timeline.memory.residents[0])"
     " && byId('groups').rows.length === timeline.groups.length && byId('no-groups').hidden === timeline.groups.length > 0",
+    "accuracy": "byId('judged').rows.length > 0 && byId('output-table').rows.length === measured.accuracy.outputs.length + 1"
+    " && byId('accuracy-table').rows.length === measured.accuracy.nodes.length + 1"
+    " && byId('accuracy-table').querySelectorAll('svg').length === measured.distributions.filter(Boolean).length"
+    " && measured.distributions.some(Boolean)",
 }
 # Under this name the trace lies beside Perfetto's page.
 TRACE = "trace.json"

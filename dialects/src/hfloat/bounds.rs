@@ -167,7 +167,8 @@ fn sources(operation: OperationRef<'_, '_>, types: &[TensorType]) -> Result<Opti
         ShapeRule::ScatterNd => {
             let rank_of = |operand: usize| ranks.get(operand).copied().unwrap_or(0);
             let is_rows = |operand| (0..rank_of(operand)).all(|d| (d == 0) == size_of(types, operand, d).is_none());
-            let are_rows = (1..3).all(|operand| rank_of(operand) > 0 && is_rows(operand));
+            // Indices of rank 1 are one row: of them it would be the depth that nobody knows.
+            let are_rows = rank_of(1) > 1 && rank_of(2) > 0 && (1..3).all(is_rows);
             let is_known = types.first().is_some_and(|data| !data.is_bounded());
             (are_rows && is_known).then(|| all(rank))
         }

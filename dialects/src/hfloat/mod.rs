@@ -39,7 +39,7 @@ pub use recurrent::{recurrent_directions, recurrent_sizes};
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
-pub use result_map::ResultMap;
+pub use result_map::{ResultMap, gives_plain_result, shifts_round};
 pub use select::top_k_axis;
 pub use window::SlidingWindow;
 

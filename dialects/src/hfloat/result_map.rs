@@ -4,6 +4,9 @@ use super::{Op, attributes};
 use crate::ir::{self, IrError, OperationAttributes, attribute};
 use melior::ir::OperationRef;
 
+/// A shift that is so many times what is left of it has rounded values to 12 bits, of the 24 that an f32 has.
+const MOST_CANCELLED: f64 = 4096.0;
+
 /// The map `scale * y + shift` of what a function gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ResultMap {
@@ -29,13 +32,15 @@ impl ResultMap {
         Ok(Some(Self { scale: attributes::result_scale(operation)?, shift: attributes::result_shift(operation)? }))
     }
 
-    /// This one, and then another; none where its numbers are no f32, or the scale would lose digits of it.
+    /// This one, and then another; none where its numbers are no f32, the scale would lose digits of it, or a large shift that is taken back would
+    /// have rounded what lies between, which may be what it is for: adding `1.5 * 2^23` to an f32 and taking it away again rounds to integers.
     #[must_use]
     pub fn then(self, next: Self) -> Option<Self> {
         let rounded = |value: f64| value as f32;
         let (scale, shift) = (rounded(self.scale * next.scale), rounded(self.shift * next.scale + next.shift));
         let both = Self { scale: scale.into(), shift: shift.into() };
-        (scale.is_normal() && shift.is_finite()).then_some(both)
+        let rounds = shifts_round([self.shift * next.scale, next.shift], both.scale);
+        (scale.is_normal() && shift.is_finite() && !rounds).then_some(both)
     }
 
     /// Gives an operation this map.
@@ -45,6 +50,21 @@ impl ResultMap {
             ir::set_attribute(operation, name, attribute::f32(context, value as f32));
         }
     }
+}
+
+/// Whether two shifts of f32, one after the other, round what is shifted, which is of about this size: most of them cancels.
+pub fn shifts_round(shifts: [f64; 2], size: f64) -> bool {
+    let [first, next] = shifts;
+    first.abs().max(next.abs()) > MOST_CANCELLED * size.abs().max((first + next).abs())
+}
+
+/// Whether an operation gives what its kind says: no activation and no map is behind it.
+///
+/// # Errors
+/// When its attributes cannot be read.
+pub fn gives_plain_result(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    let is_plain = ResultMap::of(operation)?.is_none_or(|map| map == ResultMap::IDENTITY);
+    Ok(is_plain && attributes::activation(operation)?.is_none())
 }
 
 #[cfg(test)]
@@ -61,5 +81,19 @@ mod tests {
         assert_eq!(first.then(ResultMap { scale: 0.0, shift: 1.0 }), None);
         assert_eq!(first.then(ResultMap { scale: 1e300, shift: 0.0 }), None);
         assert_eq!(first.then(ResultMap { scale: 1.0, shift: f64::NAN }), None);
+    }
+
+    #[test]
+    fn shifts_that_round_are_not_joined() {
+        // The way to round f32 without a function for it.
+        let up = ResultMap { scale: 1.0, shift: 12_582_912.0 };
+        assert_eq!(up.then(ResultMap { scale: 1.0, shift: -12_582_912.0 }), None);
+        // Taken back after a scale.
+        assert_eq!(up.then(ResultMap { scale: 0.5, shift: -6_291_456.0 }), None);
+        let small = ResultMap { scale: 1.0, shift: 3.0 };
+        assert_eq!(small.then(ResultMap { scale: 1.0, shift: -3.0 }), Some(ResultMap::IDENTITY));
+        // What stays was there before.
+        let stays = ResultMap { scale: 1.0, shift: 1.0 };
+        assert_eq!(up.then(stays), Some(ResultMap { scale: 1.0, shift: 12_582_913.0 }));
     }
 }

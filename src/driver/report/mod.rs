@@ -1,13 +1,14 @@
-//! The performance report of a compiled model: `{prefix}.json` and `{prefix}.html`.
+//! The report of a compiled model: `{prefix}.json` and `{prefix}.html`.
 //!
-//! Both say the same. The JSON is [`Performance`], key for key; the page is one file that needs nothing else, neither a network nor
-//! a server, and explains what it shows.
+//! Both say the same of the performance. The JSON is [`Performance`], key for key; the page is one file that needs nothing else, neither a network nor
+//! a server, and explains what it shows. It has what [`Accuracy`] says too, with how the values of each node are spread, where the network was quantized just now.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::accuracy::Accuracy;
 use crate::files::{FileError, FileSet};
 use crate::sim::perf::{Detail, Performance, ResidentDetail};
 
@@ -29,9 +30,14 @@ pub enum ReportError {
 }
 
 /// Stages both files among the others of a run.
-pub fn stage(files: &mut FileSet, folder: &Path, prefix: &str, performance: &Performance) -> Result<(), ReportError> {
+pub fn stage(
+    files: &mut FileSet,
+    (folder, prefix): (&Path, &str),
+    performance: &Performance,
+    accuracy: Option<&Accuracy<'_>>,
+) -> Result<(), ReportError> {
     files.stage(&folder.join(format!("{prefix}.json")), to_json(performance)?.as_bytes())?;
-    files.stage(&folder.join(format!("{prefix}.html")), to_html(performance)?.as_bytes())?;
+    files.stage(&folder.join(format!("{prefix}.html")), to_html(performance, accuracy)?.as_bytes())?;
     Ok(())
 }
 
@@ -41,10 +47,11 @@ pub fn to_json(performance: &Performance) -> Result<String, serde_json::Error> {
 }
 
 /// The page.
-pub fn to_html(performance: &Performance) -> Result<String, serde_json::Error> {
+pub fn to_html(performance: &Performance, accuracy: Option<&Accuracy<'_>>) -> Result<String, serde_json::Error> {
     let data = json!({
         "summary": serde_json::to_value(&performance.summary)?,
         "timeline": timeline(performance),
+        "measured": accuracy.map(Accuracy::with_distributions).transpose()?,
     });
     // `</script>` in a layer's name must not end the element that holds the data; JSON allows the escape.
     let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
@@ -185,7 +192,7 @@ mod tests {
         let mut performance = crate::sim::open::predict(&model, &Default::default()).unwrap();
         performance.summary.notes.push("</script><script>alert(1)</script>".into());
         let mut files = FileSet::new();
-        stage(&mut files, folder.path(), "negate", &performance).unwrap();
+        stage(&mut files, (folder.path(), "negate"), &performance, None).unwrap();
         files.commit().unwrap();
         let json = std::fs::read_to_string(folder.path().join("negate.json")).unwrap();
         let json: Value = serde_json::from_str(&json).unwrap();

@@ -1,5 +1,5 @@
 'use strict';
-const { summary, timeline } = JSON.parse(document.getElementById('data').textContent);
+const { summary, timeline, measured } = JSON.parse(document.getElementById('data').textContent);
 const byId = id => document.getElementById(id);
 const latency = summary.performance['latency (us)'];
 
@@ -191,6 +191,66 @@ function layerTable() {
 byId('filter').oninput = layerTable;
 layerTable();
 
+// Accuracy: none where a stored network was compiled.
+const share = value => value === null ? '' : number(100 * value, 2) + '%';
+const figure = (value, digits) => value === null ? '' : number(value, digits);
+// How values are spread: the float network filled, the integers as a line, the ends of their range dashed. Heights are logarithms: tails are seen.
+function spread(distribution, range) {
+  const width = 220, height = 44, { least, greatest, float, quantized } = distribution;
+  const { svg, add, explain } = drawing(width, height);
+  const highest = Math.log1p(Math.max(...float, ...quantized)), step = width / float.length;
+  const y = count => height - 2 - (height - 4) * Math.log1p(count) / highest;
+  float.forEach((count, index) => count && add('rect', { class: 'float', x: index * step, width: step, y: y(count), height: height - 2 - y(count) }));
+  const line = quantized.flatMap((count, index) => [[index * step, y(count)], [(index + 1) * step, y(count)]]);
+  add('polyline', { class: 'quantized', points: line.map(point => point.join(',')).join(' ') });
+  for (const end of range || []) if (end > least && end < greatest) {
+    const x = (end - least) / (greatest - least) * width;
+    add('line', { class: 'end', x1: x, x2: x, y1: 0, y2: height });
+  }
+  const reach = range ? `; its integers show ${range.map(end => Number(end.toPrecision(5))).join(' to ')}` : '';
+  explain(svg, `values from ${Number(least.toPrecision(5))} to ${Number(greatest.toPrecision(5))}${reach}`);
+  return svg;
+}
+const measures = [
+  ['Node', node => node.name], ['Operator', node => node.operator], ['On', node => node.on], ['Type', node => node.output_data_type],
+  ['Range by', node => node.judged_by || ''], ['Cost as int8', node => node.cost_as_int8 === null ? '' : node.cost_as_int8.toExponential(1)],
+  ['Calibrated cosine', node => figure(node.calibrated_cosine, 6)], ['Quantized cosine', node => figure(node.quantized_cosine, 6)],
+  ['SQNR (dB)', node => figure(node.quantized_sqnr_db, 1)], ['Saturated', node => share(node.saturated)], ['Levels used', node => share(node.levels_used)],
+];
+const isFigure = index => index > 4;
+function accuracyTable() {
+  const table = byId('accuracy-table'), wanted = byId('node-filter').value.toLowerCase();
+  table.replaceChildren();
+  const head = table.createTHead().insertRow(), body = table.createTBody();
+  measures.forEach(([title], index) => head.append(element('th', title, isFigure(index) ? 'number' : '')));
+  head.append(element('th', 'Values'));
+  measured.accuracy.nodes.forEach((node, index) => {
+    if (!(node.name + ' ' + node.operator).toLowerCase().includes(wanted)) return;
+    const row = body.insertRow(), picture = element('td', undefined, 'spread');
+    row.append(...measures.map(([, value], index) => element('td', value(node), isFigure(index) ? 'number' : '')), picture);
+    if (node.reason) row.title = 'on the CPU: ' + node.reason;
+    if (measured.distributions[index]) picture.append(spread(measured.distributions[index], node.range));
+  });
+}
+function accuracy() {
+  byId('accuracy-tab').hidden = !measured;
+  if (!measured) return;
+  const { judged, outputs } = measured.accuracy;
+  rows(byId('judged'), judged ? [
+    ['samples that judge', judged.samples], ['mean cosine of the worst part', figure(judged.cosine, 6)], ['that part', judged.worst],
+    ['with int8 alone', figure(judged.int8_cosine, 6)], ['wanted', judged.wanted_cosine === undefined ? 'int8 whatever comes of it' : figure(judged.wanted_cosine, 4)],
+  ] : [['samples that judge', 'none: random numbers say nothing of the accuracy on real data']]);
+  const table = byId('output-table'), head = table.createTHead().insertRow(), body = table.createTBody();
+  ['Output', 'Calibrated cosine', 'Quantized cosine', 'SQNR (dB)'].forEach((title, index) => head.append(element('th', title, index ? 'number' : '')));
+  for (const output of outputs) {
+    const figures = [figure(output.calibrated_cosine, 6), figure(output.quantized_cosine, 6), figure(output.quantized_sqnr_db, 1)];
+    body.insertRow().append(element('td', output.name), ...figures.map(text => element('td', text, 'number')));
+  }
+  byId('node-filter').oninput = accuracyTable;
+  accuracyTable();
+}
+accuracy();
+
 // Timeline: two pictures with the same time, that of the engines and that of local memory.
 const canvas = byId('canvas'), context = canvas.getContext('2d');
 const memoryMap = byId('memory-map'), memoryContext = memoryMap.getContext('2d');
@@ -323,4 +383,4 @@ for (const [picture, lookup] of [[canvas, engineAt], [memoryMap, residentAt]]) {
   };
 }
 window.onresize = () => { if (!byId('timeline').hidden) resize(); };
-show(tabs.some(tab => '#show-' + tab.dataset.tab === location.hash) ? location.hash.slice(6) : 'summary');
+show(tabs.some(tab => !tab.hidden && '#show-' + tab.dataset.tab === location.hash) ? location.hash.slice(6) : 'summary');

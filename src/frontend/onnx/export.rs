@@ -15,7 +15,7 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
 
 use super::error::OnnxError;
-use super::export_quantized::{integers, may_be_nan, scale_tensor, zero_point};
+use super::export_quantized::{Doubt, doubt, integers, scale_tensor, zero_point};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, first_ir_version};
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
@@ -56,6 +56,8 @@ pub(super) struct Exporter {
     pub(super) opset: i64,
     /// ONNX names of values.
     pub(super) values: HashMap<usize, String>,
+    /// What values may be, where that is no finite number.
+    doubts: HashMap<usize, Doubt>,
     constants: HashMap<usize, Constant>,
     /// Names that results of the function must have, by the value that gets it first.
     output_names: HashMap<usize, String>,
@@ -112,6 +114,9 @@ impl Exporter {
     }
 
     pub(super) fn operation(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        if let Some(doubt) = doubt(operation, &self.doubts) {
+            self.doubts.extend(ir::results(operation).into_iter().map(|result| (ir::address(result), doubt)));
+        }
         match Op::of(operation) {
             Some(Op::Constant) => return self.constant(operation),
             Some(Op::If) => return self.branch(operation),
@@ -340,7 +345,7 @@ impl Exporter {
             return Err(failed(operation, "ONNX quantizes to 8 or 16 bits; only constants may have 32"));
         }
         let mut name = self.operand(input)?;
-        if may_be_nan(input) {
+        if self.doubts.get(&ir::address(input)) == Some(&Doubt::Nan) {
             name = self.without_nan(name, input)?;
         }
         let node = self.linear_node(operation, "QuantizeLinear", name, &quantized)?;

@@ -1,31 +1,53 @@
 //! Scales, zero points and integer weights of a quantized model.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use hb_dialects::ir::{self, Quantized, Scale};
-use hb_dialects::{ElementType, hfloat::Op, quant};
-use melior::ir::Value;
-use melior::ir::operation::OperationLike;
+use hb_dialects::ElementType;
+use hb_dialects::hfloat::{Op, has_unknown_sizes};
+use hb_dialects::ir::{self, Quantized, Scale, TensorType};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 use super::tensor::Tensor;
 use crate::numerics::{Clamp, Destination, low_bytes, quantize_constant};
 
-/// Whether a value may be NaN although all that the network reads is finite: rounding makes 0 of an epsilon, and less than 0 of a variance.
-pub fn may_be_nan(value: Value<'_, '_>) -> bool {
-    let mut seen = HashSet::new();
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        // Integers are numbers.
-        let Some(maker) = ir::defining_operation(value).filter(|maker| !quant::Op::is_cast(*maker)) else { continue };
-        match Op::of(maker) {
-            Some(
-                Op::Acos | Op::Acosh | Op::Asin | Op::Atanh | Op::Div | Op::Log | Op::Pow | Op::ReduceLogSum | Op::Sqrt,
-            ) => return true,
-            Some(Op::Constant) | None => {}
-            Some(_) => open.extend(maker.operands().filter(|operand| seen.insert(ir::address(*operand)))),
+/// What values may be although all that the network reads is finite: rounding makes 0 of an epsilon, and less than 0 of a variance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Infinite, which an integer saturates at. It may be NaN once it meets 0 or its like.
+    Infinite,
+    /// NaN.
+    Nan,
+}
+
+/// What an operation may give. `known` has that of values, by address; those that the operation reads among them.
+pub fn doubt(operation: OperationRef<'_, '_>, known: &HashMap<usize, Doubt>) -> Option<Doubt> {
+    let is_integers = |value: Value<'_, '_>| {
+        TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.element.plain().is_none())
+    };
+    match Op::of(operation) {
+        Some(
+            Op::Acos
+            | Op::Acosh
+            | Op::Asin
+            | Op::Atanh
+            | Op::Div
+            | Op::Log
+            | Op::Mod
+            | Op::Pow
+            | Op::ReduceLogSum
+            | Op::Sqrt,
+        ) => Some(Doubt::Nan),
+        // Of a graph nothing is known here.
+        Some(Op::If | Op::Loop) => Some(Doubt::Nan),
+        // There may be nothing of which it is the mean.
+        Some(Op::ReduceMean) if has_unknown_sizes(operation) => Some(Doubt::Nan),
+        None if operation.operands().chain(ir::results(operation)).any(is_integers) => None,
+        op => {
+            let reads_doubt = operation.operands().any(|operand| known.contains_key(&ir::address(operand)));
+            let is_infinite = matches!(op, Some(Op::Cosh | Op::Exp | Op::Reciprocal | Op::Sinh));
+            if reads_doubt { Some(Doubt::Nan) } else { is_infinite.then_some(Doubt::Infinite) }
         }
     }
-    false
 }
 
 /// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.

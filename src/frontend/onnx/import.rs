@@ -254,6 +254,8 @@ pub(super) struct Importer<'c, 'a> {
     pub(super) block: BlockRef<'c, 'a>,
     /// By their names in ONNX.
     pub(super) values: HashMap<String, MlirValue<'c, 'a>>,
+    /// The addresses of those that follow from constants and shapes alone, so that folding leaves constants of them.
+    pub(super) folding: HashSet<usize>,
 }
 
 impl<'c, 'a> Importer<'c, 'a> {
@@ -332,7 +334,8 @@ impl<'c, 'a> Importer<'c, 'a> {
         )?;
         let operation = self.block.append_operation(operation);
         let mut types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
-        if types.iter().any(TensorType::is_bounded) && folds(operation) {
+        if self.folds(operation) {
+            self.folding.extend(ir::results(operation).into_iter().map(ir::address));
             // Its sizes are there once it is folded: nothing is to be judged by bounds.
             types.iter_mut().for_each(|r#type| r#type.bounds = None);
         }
@@ -344,6 +347,16 @@ impl<'c, 'a> Importer<'c, 'a> {
             }
         }
         Ok(operation)
+    }
+
+    /// Whether an operation follows from constants and shapes alone.
+    fn folds(&self, operation: OperationRef<'_, '_>) -> bool {
+        match Op::of(operation) {
+            Some(Op::Shape) if !has_unknown_sizes(operation) => true,
+            // A graph inside of it reads what nobody sees here, and may run for ever.
+            Some(Op::If | Op::Loop) | None => false,
+            Some(_) => operation.operands().all(|operand| self.folding.contains(&ir::address(operand))),
+        }
     }
 
     /// Attributes of the operation; those that have their default are left out.
@@ -448,26 +461,4 @@ fn verify(context: &Context, module: &Module<'_>) -> Result<(), OnnxError> {
         return Ok(());
     }
     Err(OnnxError::model(format!("the imported model is not valid: {}", diagnostics::messages(&reports))))
-}
-
-/// Whether an operation follows from constants and shapes alone, so that folding leaves a constant of it.
-fn folds(operation: OperationRef<'_, '_>) -> bool {
-    let mut seen = HashSet::new();
-    let mut open = vec![operation];
-    while let Some(operation) = open.pop() {
-        match Op::of(operation) {
-            Some(Op::Constant) => continue,
-            Some(Op::Shape) if !has_unknown_sizes(operation) => continue,
-            // A graph inside of it reads what nobody sees here, and may run for ever.
-            Some(Op::If | Op::Loop) | None => return false,
-            Some(_) => {}
-        }
-        for operand in operation.operands() {
-            let Some(maker) = ir::defining_operation(operand) else { return false };
-            if seen.insert(ir::address(operand)) {
-                open.push(maker);
-            }
-        }
-    }
-    true
 }

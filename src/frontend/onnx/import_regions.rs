@@ -117,7 +117,7 @@ impl<'c, 'a> Importer<'c, 'a> {
         let region = Region::new();
         let block = region.append_block(Block::new(&arguments));
         let values = inputs.cloned().zip(hb_dialects::ir::arguments(block)).collect();
-        let mut inside = Importer { context: self.context, block, values };
+        let mut inside = Importer { context: self.context, block, values, folding: HashSet::new() };
         let results = inside.body(graph)?;
         let location = named_location(self.context, &graph.name);
         block.append_operation(build(self.context, YIELD, &results, &[], &[], Vec::new(), location)?);

@@ -130,7 +130,7 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         Self {
             opset: model.opset,
-            importer: Importer { context, block, values: HashMap::new() },
+            importer: Importer { context, block, values: HashMap::new(), folding: HashSet::new() },
             outermost: block,
             names,
             current: String::new(),

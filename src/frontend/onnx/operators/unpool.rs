@@ -19,8 +19,15 @@ pub(super) fn compose_max_unpool(rewriter: &mut Rewriter, node: Node) -> Result<
         Some(shape) => c.sizes(&shape, "output_shape")?,
         None => natural.clone(),
     };
-    if output.len() != natural.len() || output.iter().any(|size| *size < 1) {
-        return Err(c.fault(format!("has an output_shape of {output:?}")));
+    // Samples and channels are those of the input.
+    if output.len() != natural.len() || output.iter().any(|size| *size < 1) || output.get(..2) != natural.get(..2) {
+        return Err(c.fault(format!("has an output_shape of {output:?} for an input of the shape {sizes:?}")));
+    }
+    let counts = c.shape(&indices)?;
+    if counts != sizes {
+        return Err(c.fault(format!(
+            "has an input of the shape {sizes:?} and indices of the shape {counts:?}; each element has one"
+        )));
     }
     let maker = IndexMaker::of(&c, &indices);
     let counted = counted_shape(&c, &maker, natural, &output)?;
@@ -60,17 +67,21 @@ impl IndexMaker {
                 (Some(Op::MaxPoolIndices), _) => return Self::Pool(shape_of_operand(operation)),
                 (Some(Op::Constant), _) => return Self::User,
                 // As many elements in the same order.
-                (
-                    Some(Op::Identity | Op::Cast | Op::Reshape | Op::Squeeze | Op::Unsqueeze | Op::Flatten),
-                    Ok(operand),
-                ) => {
+                (Some(Op::Identity | Op::Reshape | Op::Squeeze | Op::Unsqueeze | Op::Flatten), Ok(operand)) => {
                     value = operand;
                 }
+                (Some(Op::Cast), Ok(operand)) if holds_indices(operation) => value = operand,
                 _ => return Self::Other(op.map_or("a graph", |op| op.onnx().name).to_owned()),
             }
         }
         if c.is_input(value) { Self::User } else { Self::Other("what a Loop or Scan hands to its graph".to_owned()) }
     }
+}
+
+/// Whether a cast keeps every index of a tensor that memory holds.
+fn holds_indices(cast: OperationRef<'_, '_>) -> bool {
+    let element = |value: melior::ir::Value<'_, '_>| TensorType::from_type(value.r#type()).ok()?.element.plain();
+    matches!(cast.result(0).ok().and_then(|result| element(result.into())), Some(ElementType::I32 | ElementType::I64))
 }
 
 fn shape_of_operand(operation: OperationRef<'_, '_>) -> Option<Vec<i64>> {

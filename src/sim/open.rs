@@ -69,7 +69,7 @@ pub struct OpenModel {
     pub kind: &'static str,
     /// The architecture it is compiled for; none for a network that is not.
     pub march: Option<String>,
-    /// What its outputs and layers mean. Of an ONNX file nothing is to be said: its nodes are its layers.
+    /// What its outputs and layers mean.
     pub meaning: Meaning,
 }
 
@@ -103,8 +103,8 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
         "onnx" | "caffemodel" => {
             let files = ModelFiles { model: path.to_owned(), proto: options.proto.map(Path::to_owned) };
-            let executor = Box::new(network(path, Network::from_files(&files, options.detail))?);
-            Ok(OpenModel { executor, kind, march: None, meaning: Meaning::default() })
+            let (executor, meaning) = network(path, Network::from_files(&files, options.detail))?;
+            Ok(OpenModel { executor: Box::new(executor), kind, march: None, meaning })
         }
         "mlir" | "bc" => {
             let model = network(path, open_mlir(path, kind, options.detail))?;

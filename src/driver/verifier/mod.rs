@@ -1,6 +1,7 @@
 //! `hb_verifier`: two or three forms of a network on the same data, output by output and layer by layer.
 
 mod inputs;
+mod layers;
 mod measure;
 mod models;
 mod report;
@@ -147,7 +148,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
                     .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
                 model.layers(&arrays, outputs)
             });
-            report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?)?;
+            report.add_layers(&models, &layers.collect::<Result<Vec<_>, _>>()?)?;
         }
     }
     Ok(report)

@@ -1,7 +1,7 @@
 //! What the layers of Caffe are made of: nodes of ONNX, each with the shape of its result.
 
 use super::network::CaffeLayer;
-use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Node, Value};
+use crate::frontend::onnx::model::{Attribute, Dimension, Graph, MadeOf, Node, Value};
 use crate::frontend::onnx::tensor::{Tensor, element_count};
 use hb_dialects::ElementType;
 use hb_dialects::ir::{Names, Origin};
@@ -152,7 +152,7 @@ impl<'b> LayerBuilder<'b> {
             count => (0..count).map(|index| self.derived(&format!("{}_{index}", operator.to_lowercase()))).collect(),
         };
         let mut node = Node::new(&name, operator, &[], &[]);
-        node.made_of = Some(self.name.clone());
+        node.made_of = Some(MadeOf::part_of(std::slice::from_ref(&self.name)));
         node.inputs = inputs.iter().map(|input| input.value.clone()).collect();
         node.outputs.clone_from(&outputs);
         for (key, value) in attributes {

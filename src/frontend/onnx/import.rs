@@ -397,9 +397,11 @@ impl<'c, 'a> Importer<'c, 'a> {
     }
 }
 
-/// A node that an older form of an operator became keeps the name of the user's node with its own.
+/// A node that an older form of an operator became keeps the name of the user's node with its own, and one of a file that a compilation
+/// left the nodes that went into it.
 fn origin_of(node: &Node) -> Origin {
-    Origin::from(node.made_of.as_deref().unwrap_or(&node.name)).named(&node.name)
+    let nodes = node.made_of.as_ref().map(|made| made.nodes.clone());
+    Origin { name: node.name.clone(), nodes: nodes.unwrap_or_else(|| vec![node.name.clone()]) }
 }
 
 fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {

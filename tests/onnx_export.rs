@@ -182,7 +182,7 @@ fn what_onnx_cannot_say_is_an_error() {
            return %1 : tensor<2xf32>
          }",
     );
-    assert_eq!(text, "node \"q\" (quant.qcast): ONNX quantizes to 8 or 16 bits; only constants may have 32");
+    assert_eq!(text, "node 'q' (quant.qcast): ONNX quantizes to 8 or 16 bits; only constants may have 32");
     let text = export_error("func.func @other() { return }");
     assert_eq!(text, "the module has no function @main to export");
     let text = export_error(
@@ -191,7 +191,7 @@ fn what_onnx_cannot_say_is_an_error() {
            return %0 : tensor<2xf32>
          }",
     );
-    assert_eq!(text, "node \"a\" (arith.addf): it has no form in ONNX");
+    assert_eq!(text, "node 'a' (arith.addf): it has no form in ONNX");
 }
 
 /// Maxima and positions are one node of ONNX where their windows are the same ones.

@@ -204,7 +204,7 @@ fn statistics_are_dropped_where_nobody_reads_them() {
     assert_eq!(batch_normalization(15, &["y"]).unwrap(), ["y"]);
     for (opset, outputs) in [(15, &["y", "mean"][..]), (9, &["y"])] {
         let error = batch_normalization(opset, outputs).unwrap_err();
-        assert_eq!(error, "node \"n\" (BatchNormalization): it is in training mode; export the model for inference");
+        assert_eq!(error, "node 'n' (BatchNormalization): it is in training mode; export the model for inference");
     }
 }
 
@@ -245,7 +245,7 @@ fn operands_of_old_operator_sets_get_their_dimensions() {
 fn forms_before_opset_6_are_read_where_it_did_not_change_them() {
     use hb::frontend::onnx::model::Node;
     let error = upgraded(5, Node::new("n", "Relu", &["x"], &["y"])).unwrap_err();
-    assert_eq!(error, "node \"n\" (Relu): its form of opset 5 is not supported, that of 6 and later is");
+    assert_eq!(error, "node 'n' (Relu): its form of opset 5 is not supported, that of 6 and later is");
     assert_eq!(upgraded(1, Node::new("n", "Softsign", &["x"], &["y"])).unwrap(), ["Softsign"]);
 }
 

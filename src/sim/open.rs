@@ -34,8 +34,10 @@ pub enum OpenError {
         "--check-races needs a .hbm or a network of the nash level: {path} has no programs whose engines could race"
     )]
     NoRaces { path: PathBuf },
-    #[error("--proto belongs to a .caffemodel; {path} needs none")]
+    #[error("--proto belongs to a .caffemodel; {path} needs none, so leave it out")]
     NoProto { path: PathBuf },
+    #[error("{path}: there is no such file")]
+    Absent { path: PathBuf },
     #[error("{path}: a .caffemodel holds the weights only; give the network's description with --proto FILE")]
     ProtoMissing { path: PathBuf },
 }
@@ -91,6 +93,10 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
     }
     if kind != "caffemodel" && options.proto.is_some() {
         return Err(OpenError::NoProto { path: path_of_error() });
+    }
+    let absent = [Some(path), options.proto].into_iter().flatten().find(|path| !path.exists());
+    if let Some(absent) = absent.filter(|_| kind != "caffemodel" || options.proto.is_some()) {
+        return Err(OpenError::Absent { path: absent.to_owned() });
     }
     match kind {
         "hbm" => {

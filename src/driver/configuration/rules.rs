@@ -11,9 +11,9 @@ use super::parameters::{
     NODE_INFO, ONNX_MODEL, OPTIMIZATION, OUTPUT_MODEL_FILE_PREFIX, PARAMETERS, PROTOTXT, Processor, RUN_ON_BPU,
     RUN_ON_CPU, SEPARATE_BATCH,
 };
-use super::problem::suggestion;
 use super::table::{Parameter, ParameterKind};
 use super::values::ParameterValue;
+use crate::wording::suggestion;
 
 /// Checks the rules of everything but the inputs.
 pub fn check(checker: &mut Checker, environment: &Environment) {
@@ -192,6 +192,10 @@ fn check_calibration(checker: &mut Checker) {
         let remedy =
             "add it; or set calibration_type: 'skip' to judge speed only, or for a network that brings its scales";
         checker.error(&CAL_DATA_DIR, what, remedy);
+    }
+    if kind == CalibrationType::Skip && checker.is_given(&CAL_DATA_DIR) {
+        let what = "calibration_type skip reads no samples, so this folder is not looked at";
+        checker.warning(&CAL_DATA_DIR, what, "remove it, or set another calibration_type");
     }
     let asymmetric = checker.value(&OPTIMIZATION).is_some_and(|words| words.contains(&Optimization::Asymmetric));
     if kind == CalibrationType::Default && asymmetric {

@@ -117,6 +117,14 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     if !(2..=3).contains(&arguments.model.len()) {
         return Err(wrong(format!("--model takes two or three models, {} are given", arguments.model.len())));
     }
+    let is_caffe =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("caffemodel"));
+    if let Some(proto) = arguments.proto.as_ref().filter(|_| !arguments.model.iter().any(is_caffe)) {
+        let proto = proto.display();
+        return Err(wrong(format!(
+            "--proto {proto} belongs to a .caffemodel, and none of the models is one; leave it out"
+        )));
+    }
     match arguments.min_cosine {
         Some(least) if !(-1.0..=1.0).contains(&least) => {
             Err(wrong(format!("--min-cosine {least} is no cosine; give a number from -1 to 1")))

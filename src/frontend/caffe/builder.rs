@@ -238,9 +238,9 @@ impl<'b> LayerBuilder<'b> {
             return Tensor::new(ElementType::F32, shape.to_vec(), vec![0; count * 4].into());
         }
         let Some(blob) = self.layer.blobs.get(index) else {
-            let there = self.layer.blobs.len();
+            let (there, meant) = (self.layer.blobs.len(), &self.layer.meant);
             return Err(format!(
-                "it needs weights of the shape {shape:?} as its blob {index}; the .caffemodel has {there} blob(s) under its name"
+                "it needs weights of the shape {shape:?} as its blob {index}; the .caffemodel has {there} blob(s) under its name{meant}"
             ));
         };
         let without_ones = |sizes: &[usize]| sizes.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();

@@ -6,6 +6,7 @@
 
 use super::schema::{ENUMERATIONS, Kind, MESSAGES, Message, SchemaField};
 use super::tokens::{Position, TextFault, Token, Tokens, shortened};
+use crate::wording::{hint, quoted};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use std::collections::HashSet;
 
@@ -150,7 +151,10 @@ impl<'t> Reader<'t> {
             let name = shortened(name);
             let optional = matches!(message.name, "NetParameter" | "LayerParameter" | "V1LayerParameter");
             let holder = scope.holder.unwrap_or("the network");
-            let reason = format!("{holder} has no field {name:?} that is known");
+            let is_affordable = self.read.unknown.len() < MAX_FAULTS;
+            let fields = message.fields.iter().filter(|_| is_affordable).map(|field| field.name);
+            let hint = hint(&name, fields);
+            let reason = format!("{holder} has no field {} that is known{hint}", quoted(&name));
             if optional {
                 self.read.unknown.push(fault(position, reason));
             } else {

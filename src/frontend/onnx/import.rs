@@ -25,6 +25,7 @@ use super::normalize::{NORMAL_OPSET, Rewriter, check_operators};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
 use super::tensor::{Tensor, element_count, element_type};
 use crate::diagnostics;
+use crate::wording::hint;
 
 /// How a model is read.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,11 @@ pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOption
 fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), OnnxError> {
     if let Some(unknown) = options.input_shapes.keys().find(|name| graph.inputs.iter().all(|i| i.name != **name)) {
         let names: Vec<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
-        return Err(OnnxError::input(unknown, format!("the model has no such input, it has {}", names.join(", "))));
+        let hint = hint(unknown, names.iter().copied());
+        return Err(OnnxError::input(
+            unknown,
+            format!("the model has no such input, it has {}{hint}", names.join(", ")),
+        ));
     }
     let mut sizes = SymbolSizes::default();
     for input in &graph.inputs {

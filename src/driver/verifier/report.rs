@@ -135,10 +135,7 @@ impl ComparisonReport {
             }
             for layer in pair.judged_layers() {
                 failures.extend(self.fault(&layer.difference, least).map(|fault| {
-                    format!(
-                        "output {} of {second} {fault} with {first}'s; at least {least} is wanted",
-                        layer.described()
-                    )
+                    format!("output '{}' of {second} {fault} with {first}'s; at least {least} is wanted", layer.node)
                 }));
             }
             for ((own, other), output) in self.not_compared(pair) {

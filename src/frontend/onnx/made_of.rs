@@ -56,7 +56,7 @@ pub(super) fn tell(nodes: &mut [Node], origin: &Origin, result: Option<&str>, is
         _ => (None, origin.nodes.as_slice()),
     };
     for node in nodes {
-        let gives_result = result.is_some_and(|result| node.outputs.first().is_some_and(|output| output == result));
+        let gives_result = result.is_some_and(|result| node.outputs.iter().any(|output| output == result));
         let made = match (gives_result, last, before) {
             (true, Some(last), _) => MadeOf::itself(last),
             (true, None, _) => {

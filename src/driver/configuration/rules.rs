@@ -193,10 +193,6 @@ fn check_calibration(checker: &mut Checker) {
             "add it; or set calibration_type: 'skip' to judge speed only, or for a network that brings its scales";
         checker.error(&CAL_DATA_DIR, what, remedy);
     }
-    if kind == CalibrationType::Skip && checker.is_given(&CAL_DATA_DIR) {
-        let what = "calibration_type skip reads no samples, so this folder is not looked at";
-        checker.warning(&CAL_DATA_DIR, what, "remove it, or set another calibration_type");
-    }
     let asymmetric = checker.value(&OPTIMIZATION).is_some_and(|words| words.contains(&Optimization::Asymmetric));
     if kind == CalibrationType::Default && asymmetric {
         let what = "asymmetric cannot be set with calibration_type default, which chooses it by itself";

@@ -313,7 +313,7 @@ fn unpooling_says_what_its_indices_lack() {
     };
     assert_eq!(error([1, 1, 9, 7], None), "");
     let larger = error([1, 1, 10, 7], None);
-    assert!(larger.contains("\"unpool\"") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
+    assert!(larger.contains("'unpool'") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
     let changed = error([1, 1, 9, 7], Some("Neg"));
-    assert!(changed.contains("\"unpool\"") && changed.contains("indices from Neg"), "{changed}");
+    assert!(changed.contains("'unpool'") && changed.contains("indices from Neg"), "{changed}");
 }

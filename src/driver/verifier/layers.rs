@@ -79,7 +79,7 @@ pub fn compared_layers(first: &NamedLayers<'_>, second: &NamedLayers<'_>) -> Com
     for layer in first.layers {
         let other = place(&own, layer).and(place(&others, layer)).and_then(|place| second.layers.get(place));
         match other {
-            Some(other) => compared.common.push(difference(layer, other)),
+            Some(other) => compared.common.push(difference((layer, first), (other, second))),
             None => compared.alone.push(alone(layer, first, second)),
         }
     }
@@ -91,10 +91,15 @@ pub fn compared_layers(first: &NamedLayers<'_>, second: &NamedLayers<'_>) -> Com
     compared
 }
 
-fn difference(one: &InnerLayer, other: &InnerLayer) -> LayerDifference {
+fn difference(
+    (one, first): (&InnerLayer, &NamedLayers<'_>),
+    (other, second): (&InnerLayer, &NamedLayers<'_>),
+) -> LayerDifference {
     let node = one.origin.result_of.clone().unwrap_or_else(|| one.name.clone());
-    // Where a node stands by itself its operator is that of the user.
-    let by_itself = [one, other].into_iter().find(|layer| layer.origin.nodes == [node.as_str()]);
+    // Where a node stands by itself its operator is that of the user, if no lowering has given it another.
+    let both = [(one, first.is_compiled), (other, second.is_compiled)];
+    let by_itself = both.into_iter().filter(|(layer, _)| layer.origin.nodes == [node.as_str()]);
+    let by_itself = by_itself.min_by_key(|(_, is_compiled)| *is_compiled).map(|(layer, _)| layer);
     LayerDifference {
         operator: by_itself.unwrap_or(one).origin.operator.clone(),
         node,
@@ -128,7 +133,7 @@ fn alone(layer: &InnerLayer, own: &NamedLayers<'_>, other: &NamedLayers<'_>) -> 
 
 fn part_reason(layer: &InnerLayer) -> String {
     match layer.origin.nodes.as_slice() {
-        [] => "it is made for no node of the network".into(),
+        [] => "it is the result of no node of the network".into(),
         [node] => format!("it is a part of node '{node}', not its result"),
         nodes => format!("it is a part of what nodes '{}' became, and the result of none", nodes.join("', '")),
     }

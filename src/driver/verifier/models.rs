@@ -124,9 +124,8 @@ impl ComparedModel {
     /// the forms of older operators become has a name of its own.
     fn unknown(&self, name: &str) -> LayerOrigin {
         let operator = if self.kind == "hbm" { "output" } else { "part" };
-        let nodes = vec![name.to_owned()];
         let result_of = (self.kind == "hbm").then(|| name.to_owned());
-        LayerOrigin { operator: operator.into(), nodes, result_of }
+        LayerOrigin { operator: operator.into(), nodes: result_of.clone().into_iter().collect(), result_of }
     }
 
     /// Whether it is compiled, or on the way to it: its layers are those of a lowering.
@@ -134,9 +133,11 @@ impl ComparedModel {
         self.meaning.is_lowered
     }
 
-    /// Whether an output is one of the layers that the model was compiled to show, and none of the network.
-    pub fn is_dumped(&self, output: &str) -> bool {
-        self.meaning.dumps_layers && self.meaning.layers.contains_key(output)
+    /// Whether the output of this number is one of the layers that the model was compiled to show: they stand behind those of the network, and
+    /// there is one of the network at least. A layer without an instruction, such as a Flatten, is not among those that the file lists.
+    pub fn is_dumped(&self, index: usize) -> bool {
+        let mut shown = self.executor.outputs().iter().take(index + 1).skip(1);
+        self.meaning.dumps_layers && shown.any(|output| self.meaning.layers.contains_key(output))
     }
 }
 

@@ -437,8 +437,8 @@ fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &Compare
         })
         .collect();
     let alone = |model: &ComparedModel, others: &[String]| -> Vec<OutputAlone> {
-        let names = model.executor.outputs().iter().filter(|name| !others.contains(name));
-        names.map(|name| OutputAlone { name: name.clone(), is_dumped: model.is_dumped(name) }).collect()
+        let names = model.executor.outputs().iter().enumerate().filter(|(_, name)| !others.contains(name));
+        names.map(|(index, name)| OutputAlone { name: name.clone(), is_dumped: model.is_dumped(index) }).collect()
     };
     let (only_first, only_second) = (alone(one, other_names), alone(other, names));
     Pair { first, second, outputs, only_first, only_second, layers: ComparedLayers::default() }

@@ -22,3 +22,4 @@ pub mod quant;
 pub mod sim;
 pub mod target;
 mod team;
+pub mod wording;

@@ -139,8 +139,11 @@ fn all_unknown_layers_are_listed_with_their_lines() {
     assert_eq!(
         error(&text),
         "2 layer(s) of the network are of types that are not supported:\n\
-         net.prototxt:2:1: layer \"a\" (Unheard)\nnet.prototxt:4:3: layer \"c\" (Of)"
+         net.prototxt:2:1: layer 'a' (Unheard)\nnet.prototxt:4:3: layer 'c' (Of)"
     );
+    // A slip is told from a stranger.
+    let slip = text.replace("Unheard", "Convolutoin");
+    assert!(error(&slip).contains("layer 'a' (Convolutoin); did you mean 'Convolution'?\n"), "{}", error(&slip));
 }
 
 #[test]
@@ -152,9 +155,9 @@ fn a_network_for_training_is_answered_with_what_to_change() {
     let message = error(text);
     for part in [
         "what to change to run it",
-        "net.prototxt:1:1: layer \"mnist\" (Data): it reads samples: put in its place layer { name: \"data\" type: \"Input\"",
-        "net.prototxt:3:1: layer \"accuracy\" (Accuracy): it measures or writes results: take it away",
-        "net.prototxt:4:1: layer \"loss\" (SoftmaxWithLoss): it measures a loss: make it a layer of type Softmax",
+        "net.prototxt:1:1: layer 'mnist' (Data): it reads samples: put in its place layer { name: \"data\" type: \"Input\"",
+        "net.prototxt:3:1: layer 'accuracy' (Accuracy): it measures or writes results: take it away",
+        "net.prototxt:4:1: layer 'loss' (SoftmaxWithLoss): it measures a loss: make it a layer of type Softmax",
     ] {
         assert!(message.contains(part), "{message}");
     }
@@ -196,12 +199,13 @@ fn faults_of_layers_name_layer_line_and_reason() {
         ("type: \"SPP\" spp_param { pyramid_height: 40 }", "1 to 16 are possible"),
         ("type: \"Exp\" exp_param { base: 0 }", "base is 0"),
         ("type: \"Reorg\" reorg_param { stride: 2 }", "3 channels are not blocks"),
-        ("type: \"ReLU\" bottom: \"nowhere\"", "\"nowhere\" is made by no layer before it"),
+        ("type: \"ReLU\" bottom: \"nowhere\"", "'nowhere' is made by no layer before it"),
+        ("type: \"ReLU\" bottom: \"dat\"", "is no input; did you mean 'data'?"),
         ("type: \"Split\" top: \"y\"", "two of its tops are called \"y\""),
         ("type: \"Softmax\" softmax_param { axis: -5 }", "axis -5 is no dimension"),
     ] {
         let message = error(&format!("{INPUT}  layer {{ name: \"l\" bottom: \"data\" top: \"y\" {layer} }}"));
-        assert!(message.starts_with("net.prototxt:2:3: layer \"l\" ("), "{message}");
+        assert!(message.starts_with("net.prototxt:2:3: layer 'l' ("), "{message}");
         assert!(message.contains(part), "{message}, not {part}");
     }
 }

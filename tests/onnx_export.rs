@@ -8,9 +8,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use hb::frontend::onnx::model::{Attribute, Model, Node};
+use hb::frontend::onnx::model::{Attribute, Dimension, Graph, MadeOf, Model, Node, Value};
 use hb::frontend::{mlir, onnx};
 use hb_dialects::ElementType;
+use hb_dialects::ir::{self, OperationAttributes};
+use hb_dialects::names::FUNCTION;
 
 fn export(text: &str) -> Model {
     let context = hb_dialects::context();
@@ -173,6 +175,59 @@ fn quantized_functions_become_qdq_models() {
     assert!(graph.initializers.iter().all(|(_, tensor)| tensor.shape().len() < 4 || !tensor.element().is_float()));
 }
 
+/// A convolution that a Relu and a normalization went into, as a file says it.
+fn made_model(nodes: &[&str], result_of: Option<&str>) -> Model {
+    let value = |name: &str| Value {
+        name: name.into(),
+        element: Some(ElementType::F32),
+        shape: Some(vec![Dimension::Fixed(2)]),
+    };
+    let mut node = Node::new("conv", "Relu", &["x"], &["y"]);
+    let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+    node.made_of = Some(MadeOf { nodes, result_of: result_of.map(str::to_owned) });
+    let graph = Graph {
+        name: "g".into(),
+        nodes: vec![node, Node::new("end", "Neg", &["y"], &["z"])],
+        inputs: vec![value("x")],
+        outputs: vec![value("z")],
+        ..Graph::default()
+    };
+    Model::new(10, 21, graph)
+}
+
+#[test]
+fn what_a_node_is_made_of_goes_out_and_in_again() {
+    let odd = "last\n\"line\" 激活";
+    for (nodes, result_of) in [(&["conv", odd] as &[&str], Some(odd)), (&["norm"], None), (&[], None)] {
+        let model = made_model(nodes, result_of);
+        let read = onnx::from_bytes(onnx::to_bytes(&model).unwrap().into(), None).unwrap();
+        assert_eq!(read, model);
+        let context = hb_dialects::context();
+        let module = onnx::import(&context, read, &onnx::ImportOptions::default()).unwrap();
+        let function = ir::function_named(module.as_operation(), FUNCTION).unwrap();
+        let origins: Vec<ir::Origin> = ir::operations(ir::body(function).unwrap())
+            .iter()
+            .map(OperationAttributes::origin)
+            .filter(|origin| !origin.name.is_empty())
+            .collect();
+        assert_eq!(origins[0].nodes, nodes);
+        assert_eq!((origins[0].name.as_str(), origins[0].result_node()), ("conv", result_of));
+        assert_eq!(origins[1], ir::Origin::from("end"));
+        let exported = onnx::export(module.as_operation()).unwrap().graph.nodes;
+        let made = |nodes: &[Node]| nodes.iter().map(|node| node.made_of.clone()).collect::<Vec<_>>();
+        assert_eq!(made(&exported), made(&model.graph.nodes));
+    }
+    // Nodes of older versions of the format have no metadata.
+    let old = Model { ir_version: 9, opset: 19, ..made_model(&["conv", "norm"], Some("norm")) };
+    let read = onnx::from_bytes(onnx::to_bytes(&old).unwrap().into(), None).unwrap();
+    assert_eq!(read.graph.nodes[0].made_of, None);
+    // A list that is none is an error with the node and what to do.
+    let bytes = onnx::to_bytes(&made_model(&["conv", ""], None)).unwrap();
+    let error = onnx::from_bytes(bytes.into(), None).unwrap_err().to_string();
+    assert!(error.starts_with("node 'conv' (Relu): its metadata \"hb.made_of\" is no JSON list"), "{error}");
+    assert!(error.ends_with("remove that entry from the file"), "{error}");
+}
+
 #[test]
 fn what_onnx_cannot_say_is_an_error() {
     let text = export_error(
@@ -182,7 +237,7 @@ fn what_onnx_cannot_say_is_an_error() {
            return %1 : tensor<2xf32>
          }",
     );
-    assert_eq!(text, "node \"q\" (quant.qcast): ONNX quantizes to 8 or 16 bits; only constants may have 32");
+    assert_eq!(text, "node 'q' (quant.qcast): ONNX quantizes to 8 or 16 bits; only constants may have 32");
     let text = export_error("func.func @other() { return }");
     assert_eq!(text, "the module has no function @main to export");
     let text = export_error(
@@ -191,7 +246,7 @@ fn what_onnx_cannot_say_is_an_error() {
            return %0 : tensor<2xf32>
          }",
     );
-    assert_eq!(text, "node \"a\" (arith.addf): it has no form in ONNX");
+    assert_eq!(text, "node 'a' (arith.addf): it has no form in ONNX");
 }
 
 /// Maxima and positions are one node of ONNX where their windows are the same ones.

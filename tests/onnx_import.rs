@@ -204,7 +204,7 @@ fn statistics_are_dropped_where_nobody_reads_them() {
     assert_eq!(batch_normalization(15, &["y"]).unwrap(), ["y"]);
     for (opset, outputs) in [(15, &["y", "mean"][..]), (9, &["y"])] {
         let error = batch_normalization(opset, outputs).unwrap_err();
-        assert_eq!(error, "node \"n\" (BatchNormalization): it is in training mode; export the model for inference");
+        assert_eq!(error, "node 'n' (BatchNormalization): it is in training mode; export the model for inference");
     }
 }
 
@@ -245,7 +245,7 @@ fn operands_of_old_operator_sets_get_their_dimensions() {
 fn forms_before_opset_6_are_read_where_it_did_not_change_them() {
     use hb::frontend::onnx::model::Node;
     let error = upgraded(5, Node::new("n", "Relu", &["x"], &["y"])).unwrap_err();
-    assert_eq!(error, "node \"n\" (Relu): its form of opset 5 is not supported, that of 6 and later is");
+    assert_eq!(error, "node 'n' (Relu): its form of opset 5 is not supported, that of 6 and later is");
     assert_eq!(upgraded(1, Node::new("n", "Softsign", &["x"], &["y"])).unwrap(), ["Softsign"]);
 }
 
@@ -313,11 +313,11 @@ fn unpooling_says_what_its_indices_lack() {
     };
     assert_eq!(error([1, 1, 9, 7], None), "");
     let larger = error([1, 1, 10, 7], None);
-    assert!(larger.contains("\"unpool\"") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
+    assert!(larger.contains("'unpool'") && larger.contains("of shape [1, 1, 9, 7]"), "{larger}");
     let changed = error([1, 1, 9, 7], Some("Neg"));
-    assert!(changed.contains("\"unpool\"") && changed.contains("indices from Neg"), "{changed}");
+    assert!(changed.contains("'unpool'") && changed.contains("indices from Neg"), "{changed}");
     let channels = error([1, 2, 9, 7], None);
-    assert!(channels.contains("\"unpool\"") && channels.contains("input of the shape [1, 1, 4, 3]"), "{channels}");
+    assert!(channels.contains("'unpool'") && channels.contains("input of the shape [1, 1, 4, 3]"), "{channels}");
 }
 
 /// Values that are reached on very many ways, each of which tells nothing new: two to the power of 40 of them.
@@ -338,7 +338,7 @@ fn sizes_that_are_joined_again_and_again_end_soon() {
             let inputs = if is_cut { vec![joined.as_str(), "zero", "two"] } else { vec![joined.as_str()] };
             nodes.push(Node::new(&format!("cut{step}"), rest, &inputs, &[&next]));
         }
-        for node in nodes.iter_mut().filter(|node| node.op_type == "Concat") {
+        for node in nodes.iter_mut().filter(|node| node.operator == "Concat") {
             node.set_attribute("axis", onnx::model::Attribute::Int(0));
         }
         nodes.push(Node::new("filled", "ConstantOfShape", &["s40"], &["y"]));

@@ -75,6 +75,7 @@ pub(super) fn load_model(files: &ModelFiles) -> Result<ModelSource, CompileError
                 format!("{path}: {error}")
             }
             SourceError::Caffe(error) => error.to_string(),
+            error @ SourceError::OnnxWithProto(_) => error.to_string(),
         })
     })
 }

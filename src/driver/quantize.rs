@@ -87,6 +87,11 @@ impl NetworkStages<'_> {
         let is_given = inputs.iter().any(|input| input.get(&CAL_DATA_DIR).is_some());
         if is_quantized {
             tracing::info!("the network brings the scales of all of its values: nothing is calibrated");
+            if is_given {
+                tracing::warn!(
+                    "cal_data_dir: no sample changes the model, because the network brings its scales; the tables and the report are of the first one"
+                );
+            }
         }
         if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip || (is_quantized && !is_given) {
             return Ok(SampleSource::Random(Draw::for_network(executable)?));

@@ -28,3 +28,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileFault::Read)?;
     if bytes.len() as u64 > limit { Err(FileFault::TooLarge(bytes.len() as u64)) } else { Ok(bytes) }
 }
+
+/// What is said of a file that the system does not give.
+pub fn unread(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::NotFound => format!("{}: there is no such file", path.display()),
+        _ => format!("cannot read {}: {source}", path.display()),
+    }
+}

@@ -41,11 +41,20 @@ pub enum SourceError {
     Onnx(#[from] OnnxError),
     #[error(transparent)]
     Caffe(#[from] CaffeError),
+    #[error("{}: an ONNX model holds its structure itself; leave out --proto (prototxt), or give the .caffemodel that belongs to it", .0.display())]
+    OnnxWithProto(PathBuf),
 }
 
 impl ModelSource {
     /// Reads the files: those of Caffe when there is a prototxt, else ONNX.
+    ///
+    /// # Errors
+    /// When they are none, or do not belong together.
     pub fn load(files: &ModelFiles) -> Result<Self, SourceError> {
+        let is_onnx = files.model.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+        if is_onnx && files.proto.is_some() {
+            return Err(SourceError::OnnxWithProto(files.model.clone()));
+        }
         Ok(match &files.proto {
             Some(proto) => Self::Caffe(Box::new(caffe::load(proto, Some(&files.model))?)),
             None => Self::Onnx(Box::new(onnx::load(&files.model)?)),

@@ -2,12 +2,15 @@
 
 use crate::numerics::largest_magnitude;
 use ndarray::{ArrayViewD, Axis, IxDyn};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Slices of more than this many along an axis are not judged by themselves: they are positions, not quantities.
 const MOST_SLICES: usize = 128;
 /// Slices with fewer values than this are not judged by themselves: their cosine says nothing.
 const FEWEST_VALUES: usize = 64;
+/// An output of fewer values than this is judged by its length, too.
+const FEW_VALUES: usize = 8;
 /// Slices have ranges of their own where the largest of them has this many times the range of the smallest.
 const RATIO_OF_RANGES: f32 = 4.0;
 /// A slice whose range is a smaller share of the whole output's is not judged by itself: not even int16 shows it.
@@ -46,33 +49,105 @@ pub struct Likeness {
 /// of at least 64 values. Axes of positions do not: rows and columns of a map are one quantity, and at its border there may be next to
 /// nothing. The worst counts.
 pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
-    let whole = samples.iter().filter_map(|(left, right)| cosine(left, right));
-    let largest = samples.iter().fold(0f32, |most, (left, _)| most.max(largest_magnitude(left)));
-    let mut worst = Likeness::of(whole, None).unwrap_or(Likeness { cosine: 1.0, at_least: 1.0, slice: None });
-    for axis in own_ranges(shape, samples) {
-        for index in 0..shape.get(axis).copied().unwrap_or_default() {
+    // Most axes need no cosine: their slices have one range.
+    let mut ranges = OutputParts::new(shape);
+    samples.iter().for_each(|(left, _)| ranges.add_ranges(left));
+    let mut parts = OutputParts { axes: ranges.own_ranges(), ..OutputParts::new(shape) };
+    samples.iter().for_each(|(left, right)| parts.add(left, right));
+    parts.worst().unwrap_or(Likeness { cosine: 1.0, at_least: 1.0, slice: None })
+}
+
+/// An output and its slices that may count by themselves, sample after sample.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutputParts {
+    shape: Vec<usize>,
+    /// Axes whose slices are looked at.
+    axes: Vec<usize>,
+    whole: Vec<Products>,
+    /// The largest magnitude on the left.
+    range: f32,
+    /// By axis and index.
+    slices: BTreeMap<(usize, usize), SlicePart>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct SlicePart {
+    range: f32,
+    cosines: Vec<f64>,
+}
+
+impl OutputParts {
+    /// Of an output of this shape, without samples.
+    pub fn new(shape: &[usize]) -> Self {
+        let axes = (0..shape.len()).filter(|axis| may_count(shape, *axis)).collect();
+        Self { shape: shape.to_vec(), axes, ..Self::default() }
+    }
+
+    /// Adds a sample.
+    pub fn add(&mut self, left: &[f32], right: &[f32]) {
+        self.add_ranges(left);
+        self.whole.extend(Products::of(left, right));
+        for (&(axis, index), part) in &mut self.slices {
             let slice = OutputSlice { axis, index };
-            if range_of(shape, samples, slice) < LEAST_RANGE * largest {
-                continue;
-            }
-            let of = |values: &[f32]| Some(slice_of(shape, values, slice)?.iter().copied().collect::<Vec<f32>>());
+            let of = |values| Some(slice_of(&self.shape, values, slice)?.iter().copied().collect::<Vec<f32>>());
+            let (Some(left), Some(right)) = (of(left), of(right)) else { continue };
             // A quantity that is not there at all has no direction.
-            let cosines = samples.iter().filter_map(|(left, right)| {
-                let (left, right) = (of(left)?, of(right)?);
-                if left.iter().all(|value| *value == 0.0) { None } else { cosine(&left, &right) }
-            });
-            if let Some(likeness) = Likeness::of(cosines, Some(slice)).filter(|slice| slice.cosine < worst.cosine) {
-                worst = likeness;
+            if left.iter().any(|value| *value != 0.0) {
+                part.cosines.extend(cosine(&left, &right));
             }
         }
     }
-    worst
+
+    fn add_ranges(&mut self, left: &[f32]) {
+        self.range = self.range.max(largest_magnitude(left));
+        for &axis in &self.axes {
+            for index in 0..self.shape.get(axis).copied().unwrap_or_default() {
+                if let Some(slice) = slice_of(&self.shape, left, OutputSlice { axis, index }) {
+                    let part = self.slices.entry((axis, index)).or_default();
+                    part.range = slice.iter().fold(part.range, |most, value| most.max(value.abs()));
+                }
+            }
+        }
+    }
+
+    /// The axes whose slices have ranges of their own.
+    fn own_ranges(&self) -> Vec<usize> {
+        let differ = |axis: &usize| {
+            let slices = self.slices.range((*axis, 0)..=(*axis, usize::MAX));
+            let ranges = slices.map(|(_, part)| part.range).filter(|range| *range > 0.0);
+            let (least, most) =
+                ranges.fold((f32::INFINITY, 0f32), |(least, most), range| (least.min(range), most.max(range)));
+            most >= least * RATIO_OF_RANGES
+        };
+        self.axes.iter().copied().filter(differ).collect()
+    }
+
+    /// The whole, or the slice that is worse; none without a sample.
+    pub fn worst(&self) -> Option<Likeness> {
+        let mut worst = Likeness::of(whole_cosines(&self.whole), None)?;
+        let own = self.own_ranges();
+        for (&(axis, index), part) in &self.slices {
+            if !own.contains(&axis) || part.range < LEAST_RANGE * self.range {
+                continue;
+            }
+            let slice = Likeness::of(part.cosines.iter().copied(), Some(OutputSlice { axis, index }));
+            worst = slice.filter(|slice| slice.cosine < worst.cosine).unwrap_or(worst);
+        }
+        Some(worst)
+    }
+}
+
+/// Whether slices along an axis may count by themselves.
+fn may_count(shape: &[usize], axis: usize) -> bool {
+    let count = shape.get(axis).copied().unwrap_or_default();
+    let elements: usize = shape.iter().product();
+    (2..=MOST_SLICES).contains(&count) && elements / count >= FEWEST_VALUES && !is_position(axis, shape.len())
 }
 
 impl Likeness {
     /// Of the cosines of samples; none without a sample.
-    fn of(cosines: impl Iterator<Item = f64>, slice: Option<OutputSlice>) -> Option<Self> {
-        let cosines: Vec<f64> = cosines.collect();
+    fn of(cosines: impl IntoIterator<Item = f64>, slice: Option<OutputSlice>) -> Option<Self> {
+        let cosines: Vec<f64> = cosines.into_iter().collect();
         let count = cosines.len() as f64;
         let cosine = cosines.iter().sum::<f64>() / count;
         let squares = cosines.iter().map(|one| (one - cosine).powi(2)).sum::<f64>();
@@ -87,23 +162,6 @@ fn slice_of<'v>(shape: &[usize], values: &'v [f32], slice: OutputSlice) -> Optio
     Some(view.index_axis_move(Axis(slice.axis), slice.index))
 }
 
-/// The axes whose slices have ranges of their own.
-fn own_ranges(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Vec<usize> {
-    let elements: usize = shape.iter().product();
-    let is_judged = |&axis: &usize| {
-        let count = shape.get(axis).copied().unwrap_or_default();
-        if !(2..=MOST_SLICES).contains(&count) || elements / count < FEWEST_VALUES {
-            return false;
-        }
-        let ranges = (0..count).map(|index| range_of(shape, samples, OutputSlice { axis, index }));
-        let ranges = ranges.filter(|range| *range > 0.0);
-        let (least, most) =
-            ranges.fold((f32::INFINITY, 0f32), |(least, most), range| (least.min(range), most.max(range)));
-        most >= least * RATIO_OF_RANGES
-    };
-    (0..shape.len()).filter(|axis| !is_position(*axis, shape.len())).filter(is_judged).collect()
-}
-
 /// Whether an axis is one of positions in a map, `[N, C, H, W]` or, of rank 5 and more, `[N, A, H, W, C]`.
 fn is_position(axis: usize, rank: usize) -> bool {
     match rank {
@@ -113,12 +171,6 @@ fn is_position(axis: usize, rank: usize) -> bool {
     }
 }
 
-/// The largest magnitude in a slice.
-fn range_of(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)], slice: OutputSlice) -> f32 {
-    let slices = samples.iter().filter_map(|(left, _)| slice_of(shape, left, slice));
-    slices.fold(0f32, |most, slice| slice.iter().fold(most, |most, value| most.max(value.abs())))
-}
-
 /// On how many samples the largest value of an output is at the same place; none for an output that is no vector.
 pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Option<usize> {
     let is_vector = shape.iter().filter(|size| **size != 1).count() == 1;
@@ -126,26 +178,68 @@ pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Opt
     is_vector.then(|| samples.iter().filter(|(left, right)| best(left) == best(right)).count())
 }
 
-/// Cosine similarity in f64 of what is finite on the left. Two zero vectors are the same; a zero vector and another are not alike at all, nor is one
-/// that is infinite or no number where the left is finite.
-pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
-    if left.len() != right.len() || left.is_empty() {
-        return None;
+/// How alike two vectors are, in f64, of what is finite on the left: their cosine. Of a few values the length counts, too, for direction is
+/// little of what they say, and of one value it is only the sign: `1 - |a - b|^2 / (|a|^2 + |b|^2)`, which is the cosine of vectors of one length and
+/// less where their lengths differ.
+///
+/// Two zero vectors are the same; a zero vector and another are not alike at all, nor is one that is infinite or no number where the left is finite.
+/// None where the two have other lengths, or no values.
+pub fn cosine<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<f64> {
+    whole_cosines(&[Products::of(left, right)?]).first().copied()
+}
+
+/// What the cosine of two vectors needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Products {
+    values: usize,
+    /// Left by left, right by right, left by right.
+    ll: f64,
+    rr: f64,
+    lr: f64,
+    /// The square of the distance.
+    dd: f64,
+}
+
+impl Products {
+    fn of<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<Self> {
+        if left.len() != right.len() || left.is_empty() {
+            return None;
+        }
+        let mut sums = Self { values: left.len(), ..Self::default() };
+        let pairs = left.iter().zip(right).map(|(a, b)| ((*a).into(), (*b).into()));
+        for (a, b) in pairs.filter(|(a, _): &(f64, f64)| a.is_finite()) {
+            sums.ll += a * a;
+            sums.rr += b * b;
+            sums.lr += a * b;
+            sums.dd += (a - b) * (a - b);
+        }
+        Some(sums)
     }
-    let (mut ll, mut rr, mut lr) = (0.0, 0.0, 0.0);
-    for (&a, &b) in left.iter().zip(right).filter(|(a, _)| a.is_finite()) {
-        let (a, b) = (f64::from(a), f64::from(b));
-        ll += a * a;
-        rr += b * b;
-        lr += a * b;
+
+    fn cosine(&self) -> f64 {
+        let Self { ll, rr, lr, .. } = *self;
+        if ll == 0.0 && rr == 0.0 {
+            return 1.0;
+        }
+        if ll == 0.0 || rr == 0.0 || !rr.is_finite() {
+            return 0.0;
+        }
+        lr / (ll.sqrt() * rr.sqrt())
     }
-    if ll == 0.0 && rr == 0.0 {
-        return Some(1.0);
-    }
-    if ll == 0.0 || rr == 0.0 || !rr.is_finite() {
-        return Some(0.0);
-    }
-    Some(lr / (ll.sqrt() * rr.sqrt()))
+}
+
+/// The cosines of a whole output, one per sample. Where it has few values the distance of a sample is measured by what all samples are on the
+/// average: a probability of 0.001 in the place of 0.002 is no fault where others are 0.9. Their mean is then that of one vector of all samples.
+fn whole_cosines(samples: &[Products]) -> Vec<f64> {
+    let finite = || samples.iter().filter(|sample| sample.rr.is_finite());
+    let mean = finite().map(|sample| sample.ll + sample.rr).sum::<f64>() / finite().count() as f64;
+    let cosine = |sample: &Products| match sample {
+        Products { values, .. } if *values >= FEW_VALUES => sample.cosine(),
+        Products { rr, .. } if !rr.is_finite() => 0.0,
+        Products { dd, .. } if *dd == 0.0 => 1.0,
+        Products { dd, .. } => 1.0 - dd / mean,
+    };
+    samples.iter().map(cosine).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +254,41 @@ mod tests {
         // A mask of the float network has no direction.
         assert_eq!(cosine(&[3.0, f32::NEG_INFINITY, 4.0], &[3.0, -100.0, 4.0]), Some(1.0));
         assert_eq!((cosine(&[0.0], &[0.0]), cosine(&[0.0], &[1.0])), (Some(1.0), Some(0.0)));
+        assert_eq!(cosine::<f32>(&[1.0], &[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn of_few_values_the_length_counts() {
+        // A probability of 0.183 against 0.220: 2ab / (aa + bb).
+        let expected = 2.0 * 0.183 * 0.220 / (0.183 * 0.183 + 0.220 * 0.220);
+        assert!((cosine(&[0.183], &[0.220]).unwrap() - expected).abs() < 1e-12 && expected < 0.984);
+        assert_eq!(cosine(&[1.0], &[-1.0]), Some(-1.0));
+        // Of the same length it is the cosine, whatever the number of values; of many values the length counts not at all.
+        let turned = |count: usize| {
+            let left: Vec<f64> = (0..count).map(|index| index as f64).collect();
+            let right: Vec<f64> = left.iter().rev().copied().collect();
+            (left, right)
+        };
+        for count in [2, FEW_VALUES - 1, FEW_VALUES, 100] {
+            let (left, right) = turned(count);
+            let dot: f64 = left.iter().zip(&right).map(|(a, b)| a * b).sum();
+            let square: f64 = left.iter().map(|a| a * a).sum();
+            assert!((cosine(&left, &right).unwrap() - dot / square).abs() < 1e-12, "{count}");
+            let longer: Vec<f64> = left.iter().map(|value| value * 1.2).collect();
+            let expected = if count < FEW_VALUES { 2.0 * 1.2 / (1.0 + 1.2 * 1.2) } else { 1.0 };
+            assert!((cosine(&left, &longer).unwrap() - expected).abs() < 1e-12, "{count}");
+        }
+    }
+
+    #[test]
+    fn few_values_of_many_samples_are_one_vector() {
+        let one = |left: f32, right: f32| (vec![left], vec![right]);
+        // The small one is twice as large, which is nothing beside the large one.
+        let found = likeness(&[1, 1], &[one(0.5, 0.5), one(0.25, 0.125)]);
+        let expected = 1.0 - 0.125 * 0.125 / (0.5 + 0.0625 + 0.015625);
+        assert!((found.cosine - expected).abs() < 1e-12, "{found:?}");
+        assert!(likeness(&[1, 1], &[one(0.5, f32::NAN), one(0.25, 0.25)]).cosine == 0.5);
+        assert!(likeness(&[1, 1], &[one(0.0, 0.0)]).cosine == 1.0);
     }
 
     /// A blob in the middle of a map; in its first rows there is noise that int8 does not show.

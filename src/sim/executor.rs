@@ -1,9 +1,10 @@
 //! What every kind of model looks like to the commands that run it.
 
 use crate::cpu::Array;
-use crate::hbm::{Manifest, TensorQuantization};
-use hb_dialects::ElementType;
-use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
+use crate::frontend::onnx::model::{MadeOf, Model, Node};
+use crate::hbm::{Layer, Manifest, TensorQuantization};
+use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
+use hb_dialects::{ElementType, hfloat};
 use melior::ir::{BlockLike, OperationRef, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -58,8 +59,40 @@ pub struct Meaning {
     pub outputs: Vec<Option<TensorQuantization>>,
     /// Which outputs have their channels last, although the network has them first.
     pub channels_last: Vec<bool>,
-    /// By inner layer, the nodes of the user's network that went into it; not of one that is such a node itself.
-    pub nodes: HashMap<String, Vec<String>>,
+    /// Inner layers by name.
+    pub layers: HashMap<String, LayerOrigin>,
+    /// Whether the layers are those of a lowering, which gives equal parts of a node equal names.
+    pub is_lowered: bool,
+    /// Whether outputs of the name of a layer were made outputs for a look at it, and are none of the network.
+    pub dumps_layers: bool,
+}
+
+/// What an inner layer is in the user's network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayerOrigin {
+    /// Its operator, as its level calls it.
+    pub operator: String,
+    /// The nodes of the user's network that went into it, in the order in which they ran.
+    pub nodes: Vec<String>,
+    /// The node whose result it gives; none where it is a part of one.
+    pub result_of: Option<String>,
+}
+
+impl LayerOrigin {
+    fn new(operator: String, origin: Origin) -> Self {
+        Self { operator, result_of: origin.result_node().map(str::to_owned), nodes: origin.nodes }
+    }
+
+    /// Of a node of an ONNX model.
+    fn of_node(node: &Node) -> Self {
+        let MadeOf { nodes, result_of } = node.made_of.clone().unwrap_or_else(|| MadeOf::itself(&node.name));
+        Self { operator: node.operator.clone(), nodes, result_of }
+    }
+
+    fn of_operation(operation: OperationRef<'_, '_>) -> Self {
+        let onnx = hfloat::Op::of(operation).map(|op| op.onnx().name.to_owned());
+        Self::new(onnx.unwrap_or_else(|| operation.operation_name()), operation.origin())
+    }
 }
 
 impl Meaning {
@@ -68,12 +101,12 @@ impl Meaning {
     /// # Errors
     /// When the type of a result cannot be read.
     pub fn of(function: OperationRef<'_, '_>) -> Result<Self, IrError> {
-        let mut nodes = HashMap::new();
+        let mut layers = HashMap::new();
         let block = ir::body(function);
         for operation in block.map(ir::operations).unwrap_or_default() {
             let inner = ir::body(operation).map(ir::operations).unwrap_or_default();
-            for origin in inner.into_iter().chain([operation]).map(|operation| operation.origin()) {
-                nodes.insert(origin.name, origin.nodes);
+            for operation in inner.into_iter().chain([operation]) {
+                layers.insert(operation.node(), LayerOrigin::of_operation(operation));
             }
         }
         let results: Vec<_> =
@@ -81,16 +114,30 @@ impl Meaning {
         let quantization =
             |value: &melior::ir::Value<'_, '_>| Ok(TensorQuantization::of(&TensorType::from_type(value.r#type())?));
         let outputs = results.iter().map(quantization).collect::<Result<_, IrError>>()?;
-        Ok(Self { outputs, channels_last: Vec::new(), nodes })
+        Ok(Self { outputs, layers, ..Self::default() })
     }
 
     /// Of a `.hbm`.
     pub fn of_manifest(manifest: &Manifest) -> Self {
+        let of = |layer: &Layer| {
+            let origin = Origin { name: layer.name.clone(), nodes: layer.origins.clone() };
+            LayerOrigin::new(layer.operator_type.clone(), origin)
+        };
         Self {
             outputs: manifest.outputs.iter().map(|output| output.quantization.clone()).collect(),
             channels_last: manifest.outputs.iter().map(|output| output.layout == "NHWC").collect(),
-            nodes: manifest.layers.iter().map(|layer| (layer.name.clone(), layer.origins.clone())).collect(),
+            layers: manifest.layers.iter().map(|layer| (layer.name.clone(), of(layer))).collect(),
+            is_lowered: true,
+            dumps_layers: manifest.parameters.iter().any(|parameter| {
+                parameter.name == "layer_out_dump" && parameter.effective.eq_ignore_ascii_case("true")
+            }),
         }
+    }
+
+    /// Of a network of ONNX, or what a Caffe network is as one.
+    pub fn of_model(model: &Model) -> Self {
+        let layers = model.graph.nodes.iter().map(|node| (node.name.clone(), LayerOrigin::of_node(node)));
+        Self { layers: layers.collect(), ..Self::default() }
     }
 }
 

@@ -63,8 +63,8 @@ fn key_of_values(inputs: &[Array]) -> FormKey {
 }
 
 impl Network {
-    /// An ONNX model or a Caffe network. Dimensions that the model leaves open are those of the arrays given.
-    pub fn from_files(files: &ModelFiles, detail: Detail) -> Result<Self, ExecutionError> {
+    /// An ONNX model or a Caffe network, and what its layers are. Dimensions that the model leaves open are those of the arrays given.
+    pub fn from_files(files: &ModelFiles, detail: Detail) -> Result<(Self, Meaning), ExecutionError> {
         let source = frontend::ModelSource::load(files).map_err(failed)?;
         let model = source.model().map_err(failed)?;
         let inputs = model.graph.inputs.iter().map(|input| {
@@ -75,14 +75,10 @@ impl Network {
         });
         let inputs = inputs.collect::<Result<_, _>>()?;
         let outputs = model.graph.outputs.iter().map(|output| output.name.clone()).collect();
+        let meaning = Meaning::of_model(&model);
         drop(model);
-        Ok(Self {
-            inputs,
-            outputs,
-            source: Source::Files(source),
-            options: executable_options(detail),
-            forms: Mutex::default(),
-        })
+        let options = executable_options(detail);
+        Ok((Self { inputs, outputs, source: Source::Files(source), options, forms: Mutex::default() }, meaning))
     }
 
     /// A function at the `hfloat` or `quant` level, with static shapes.
@@ -197,7 +193,7 @@ pub fn open_mlir(path: &Path, kind: &'static str, detail: Detail) -> Result<Open
                 Detail::Layers => SegmentedNetwork::observed(function)?,
                 Detail::Races => SegmentedNetwork::checked(function)?,
             };
-            let march = network.march().map(str::to_owned);
+            let (march, meaning) = (network.march().map(str::to_owned), Meaning { is_lowered: true, ..meaning });
             Ok(OpenModel { executor: Box::new(network), kind, march, meaning })
         }
         _ => {
@@ -375,7 +371,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toy.onnx");
         onnx::save(&model(), &path).unwrap();
-        let network = Network::from_files(&ModelFiles { model: path.clone(), proto: None }, Detail::Outputs).unwrap();
+        let network = Network::from_files(&ModelFiles { model: path.clone(), proto: None }, Detail::Outputs).unwrap().0;
         assert_eq!(network.inputs[0].shape(), "?x2");
         let run = |a: &[f32], b: &[f32]| network.run(&[floats(a), floats(b)]).map(|outcome| outcome.outputs);
         assert_eq!(run(&[1.0, -2.0], &[0.5, 0.25]).unwrap(), [floats(&[1.5, 0.25])]);
@@ -400,7 +396,7 @@ mod tests {
             ..Graph::default()
         };
         onnx::save(&Model::new(9, 19, graph), &path).unwrap();
-        let network = Network::from_files(&ModelFiles { model: path, proto: None }, Detail::Outputs).unwrap();
+        let network = Network::from_files(&ModelFiles { model: path, proto: None }, Detail::Outputs).unwrap().0;
         let run = |axis: i64| {
             let axes = Array::from_values(&[1], &[axis]).unwrap();
             network.run(&[floats(&[1.0, 2.0, 3.0, 4.0]), axes]).map(|outcome| outcome.outputs).unwrap()

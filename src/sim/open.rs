@@ -34,8 +34,10 @@ pub enum OpenError {
         "--check-races needs a .hbm or a network of the nash level: {path} has no programs whose engines could race"
     )]
     NoRaces { path: PathBuf },
-    #[error("--proto belongs to a .caffemodel; {path} needs none")]
+    #[error("--proto belongs to a .caffemodel; {path} needs none, so leave it out")]
     NoProto { path: PathBuf },
+    #[error("{path}: there is no such file")]
+    Absent { path: PathBuf },
     #[error("{path}: a .caffemodel holds the weights only; give the network's description with --proto FILE")]
     ProtoMissing { path: PathBuf },
 }
@@ -69,7 +71,7 @@ pub struct OpenModel {
     pub kind: &'static str,
     /// The architecture it is compiled for; none for a network that is not.
     pub march: Option<String>,
-    /// What its outputs and layers mean. Of an ONNX file nothing is to be said: its nodes are its layers.
+    /// What its outputs and layers mean.
     pub meaning: Meaning,
 }
 
@@ -92,6 +94,10 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
     if kind != "caffemodel" && options.proto.is_some() {
         return Err(OpenError::NoProto { path: path_of_error() });
     }
+    let absent = [Some(path), options.proto].into_iter().flatten().find(|path| !path.exists());
+    if let Some(absent) = absent.filter(|_| kind != "caffemodel" || options.proto.is_some()) {
+        return Err(OpenError::Absent { path: absent.to_owned() });
+    }
     match kind {
         "hbm" => {
             let hbm = Hbm::open(path)?;
@@ -103,8 +109,8 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
         "onnx" | "caffemodel" => {
             let files = ModelFiles { model: path.to_owned(), proto: options.proto.map(Path::to_owned) };
-            let executor = Box::new(network(path, Network::from_files(&files, options.detail))?);
-            Ok(OpenModel { executor, kind, march: None, meaning: Meaning::default() })
+            let (executor, meaning) = network(path, Network::from_files(&files, options.detail))?;
+            Ok(OpenModel { executor: Box::new(executor), kind, march: None, meaning })
         }
         "mlir" | "bc" => {
             let model = network(path, open_mlir(path, kind, options.detail))?;

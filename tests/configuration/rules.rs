@@ -285,6 +285,20 @@ fn calibration() {
     assert!(read(&base_with(14, "").replace("'max'", "skip")).is_ok());
 }
 
+/// What holds where nothing says where the data comes from.
+#[test]
+fn the_source_of_each_input_is_told() {
+    let effective = |text: &str| {
+        let configuration = read(text).expect("it is right");
+        let stored = configuration.parameters.iter().find(|stored| stored.parameter.name == "input_source");
+        stored.expect("a row").effective.clone()
+    };
+    assert_eq!(effective(BASE), "ddr");
+    assert_eq!(effective(&BASE.replace("input_type_rt: 'bgr'", "input_type_rt: 'nv12'")), "pyramid");
+    let given = base_with(17, "  input_source: {data: ddr}");
+    assert!(effective(&given.replace("input_type_rt: 'bgr'", "input_type_rt: 'nv12'")).contains("ddr"));
+}
+
 #[test]
 fn compiler() {
     refused(&base_with(17, "  jobs: -1"), "17:9", &["-1 is out of range"]);

@@ -186,7 +186,7 @@ fn every_obstacle_is_told_at_once() {
             "  NoSuch: NoSuch_1"
         ]
     );
-    assert!(lines[2].starts_with("node \"MatMul_3\" (MatMul): ") && lines[3].starts_with("node \"Add_5\" (Add): "));
+    assert!(lines[2].starts_with("node 'MatMul_3' (MatMul): ") && lines[3].starts_with("node 'Add_5' (Add): "));
     assert_eq!(lines.len(), 4, "what only follows from these is not told: {text}");
     // Nodes are not judged without the shapes of their inputs.
     let text = import(&[]);
@@ -197,7 +197,7 @@ fn every_obstacle_is_told_at_once() {
 #[test]
 fn files_that_are_not_models_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(onnx::load(&folder.path().join("absent.onnx")).unwrap_err().to_string().contains("No such file"));
+    assert!(onnx::load(&folder.path().join("absent.onnx")).unwrap_err().to_string().contains("there is no such file"));
     assert!(onnx::load(folder.path()).unwrap_err().to_string().contains("not a regular file"));
     let text = folder.path().join("text.onnx");
     fs::write(&text, "name: \"a prototxt\"").unwrap();

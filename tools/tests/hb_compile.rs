@@ -67,7 +67,7 @@ fn a_missing_configuration_or_model_is_1() {
         assert_eq!(output.status.code(), Some(1));
     }
     let output = hb_compile(folder.path(), &["--fast-perf", "-m", "a", "--march", "nash-e", "--proto", "b"]);
-    assert!(text(&output.stderr).contains("cannot read b"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("b: there is no such file"), "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -83,6 +83,12 @@ impl Origin {
         united
     }
 
+    /// The node of the user's network whose result the operation gives: of several that were united the last, for they are in the
+    /// order in which they ran. None where a part of a node has a name of its own (`Conv_0/pad`): that computes something else.
+    pub fn result_node(&self) -> Option<&str> {
+        self.nodes.last().filter(|_| self.nodes.contains(&self.name)).map(String::as_str)
+    }
+
     /// The same under another name.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
@@ -291,6 +297,22 @@ mod tests {
         // SAFETY: a null attribute means that there is no metadata.
         let none = unsafe { Attribute::from_raw(mlir_sys::mlirAttributeGetNull()) };
         assert_eq!(Origin::at(Location::fused(&context, &parts, none)), origin("b/x", &["a", "b", "c"]));
+    }
+
+    #[test]
+    fn the_result_is_that_of_the_last_node_and_of_a_part_none() {
+        for (name, nodes, result) in [
+            ("Conv_0", &["Conv_0"] as &[_], Some("Conv_0")),
+            ("Conv_0", &["Conv_0", "Relu_1"], Some("Relu_1")),
+            // What fuse-functions makes has the name of the last one.
+            ("Mul_2", &["Sigmoid_1", "Mul_2"], Some("Mul_2")),
+            ("Mul_2", &["Sigmoid_1", "Mul_2", "Clip_3"], Some("Clip_3")),
+            ("Conv_0/quantize", &["Conv_0", "Relu_1"], None),
+            ("x/preprocess/cast", &[], None),
+            ("", &[], None),
+        ] {
+            assert_eq!(origin(name, nodes).result_node(), result, "{name} {nodes:?}");
+        }
     }
 
     #[test]

@@ -2,15 +2,19 @@
 //! several parameters. Everything wrong is collected.
 
 use super::collecting;
-use super::keys::{InputKey, Key, ParameterState, Setting};
+use super::keys::{InputKey, Key, ParameterState, Setting, Word};
 use super::model_check::{LoadModel, Statements};
-use super::parameters::{CAFFE_MODEL, INPUT_NAME, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
-use super::problem::{Location, Problem, Problems, Severity, counted, printable};
+use super::parameters::{
+    CAFFE_MODEL, INPUT_NAME, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, InputSource, LEGAL_INPUT_SOURCES, ONNX_MODEL,
+    PARAMETERS, PROTOTXT, Settings,
+};
+use super::problem::{Location, Problem, Problems, Severity, counted};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind};
 use super::values::{self, ParameterValue, Place, ValueFault};
 use super::{Configuration, Environment, Files, StoredParameter, input_rules, rules};
 use crate::frontend::ModelFiles;
+use crate::wording::printable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -330,7 +334,12 @@ impl Checker {
         let settings = Settings::settle(|parameter| self.or_default(parameter, self.state(parameter)));
         let inputs: Option<Vec<InputSettings>> = inputs.into_iter().collect();
         let file = self.path.clone();
-        let parameters = self.stored(inputs.as_ref().map_or(1, Vec::len));
+        let mut parameters = self.stored(inputs.as_ref().map_or(1, Vec::len));
+        let absent =
+            |stored: &&mut StoredParameter| stored.parameter.name == INPUT_SOURCE.name && stored.given.is_none();
+        if let (Some(stored), Some(inputs)) = (parameters.iter_mut().find(absent), &inputs) {
+            stored.effective = input_sources(inputs);
+        }
         let given = |(name, given): (&&'static str, &Given)| match &given.holds {
             Holds::Values(values) => Some((*name, (given.location, values.clone()))),
             _ => None,
@@ -408,4 +417,20 @@ impl Checker {
         };
         Group::ALL.into_iter().flat_map(Parameter::of_group).map(stored).collect()
     }
+}
+
+/// Where the data of inputs comes from when nothing says it.
+fn input_sources(inputs: &[InputSettings]) -> String {
+    let pyramid = InputSource::Pyramid.word();
+    let from_pyramid =
+        LEGAL_INPUT_SOURCES.iter().find(|(source, _)| *source == pyramid).map_or(&[] as &[_], |(_, types)| types);
+    let source = |input: &InputSettings| match from_pyramid.contains(&input.get(&INPUT_TYPE_RT).word()) {
+        true => pyramid,
+        false => InputSource::Ddr.word(),
+    };
+    let each = inputs.iter().map(|input| match input.get(&INPUT_NAME) {
+        Some(name) if inputs.len() > 1 => format!("{name}: {}", source(input)),
+        _ => source(input).to_owned(),
+    });
+    each.collect::<Vec<_>>().join("; ")
 }

@@ -7,11 +7,12 @@ use super::keys::ParameterState;
 use super::parameters::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CORE_NUM, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, PARAMETERS,
 };
-use super::problem::{Location, Severity, nearest, suggestion};
+use super::problem::{Location, Severity};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Parameter, ParameterKind, Required};
 use super::values::{self, FaultyValues, ParameterValue, Surroundings, ValueFault};
 use crate::target::{NamedTarget, named_target};
+use crate::wording::{nearest, suggestion};
 use std::collections::HashMap;
 
 /// More problems than this are not looked for: locating costs a reading of the file.

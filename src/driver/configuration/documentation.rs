@@ -2,8 +2,8 @@
 
 use super::foreign::{Answer, FOREIGN_KEYS, ForeignKey};
 use super::parameters::{LEGAL_INPUT_SOURCES, OWN, PARAMETERS, legal_input_types};
-use super::problem::suggestion;
 use super::table::{Group, Parameter, ParameterDefault, Status};
+use crate::wording::suggestion;
 use std::borrow::Borrow;
 use std::fmt::Write;
 

@@ -9,10 +9,10 @@ use super::parameters::{
     INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL,
     OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PROTOTXT, REMOVE_NODE_TYPE, WORKING_DIR,
 };
-use super::problem::suggestion;
 use super::table::{Group, Parameter};
 use super::values::{NOTHING, shape_of};
 use crate::frontend::ModelFiles;
+use crate::wording::suggestion;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 

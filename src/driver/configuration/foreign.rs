@@ -1,11 +1,11 @@
 //! Keys and targets that people's files hold and the manual does not: what each is, and what to do about it.
 
 use super::keys::Word;
-use super::problem::suggestion;
 use super::reading::Raw;
 use super::values::ValueFault;
 use super::{InputType, Layout, known_marches};
 use crate::target::{Chips, NamedTarget, named_target};
+use crate::wording::suggestion;
 use std::fmt;
 
 /// Which other tool has a key.

@@ -27,6 +27,7 @@ mod source_text;
 mod table;
 mod values;
 
+pub use crate::wording::{printable, suggestion};
 pub use documentation::{documentation, parameter_help};
 pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
 pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin, march_of};
@@ -37,7 +38,7 @@ pub use model_check::{CheckedInput, LoadModel, ModelFacts, ModelInput, ModelNode
 pub use node_info::NodeRequest;
 pub use optimization::Optimization;
 pub use parameters::*;
-pub use problem::{Location, Problem, Problems, Severity, counted, printable, suggestion};
+pub use problem::{Location, Problem, Problems, Severity, counted};
 pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedMethod, StatedTypes};
 pub use questions::{
     question_constant, question_magnitude, question_normalized, question_raw_images, question_samples,

@@ -6,7 +6,7 @@ use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, InputSource,
     NODE_INFO, NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME, RUN_ON_BPU, RUN_ON_CPU,
 };
-use super::problem::{Location, Problem, Problems, Severity, suggestion};
+use super::problem::{Location, Problem, Problems, Severity};
 use super::quant_config::QuantConfig;
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
@@ -14,6 +14,7 @@ use super::{Configuration, InputType, Optimization, StatedTypes};
 use crate::bpu::lower::border::Removable;
 use crate::float::insert_image::image_endings;
 use crate::frontend::ModelFiles;
+use crate::wording::suggestion;
 use hb_dialects::pass::word;
 
 /// An input as the model declares it.
@@ -540,7 +541,7 @@ fn near(name: &str, known: &[&str]) -> String {
     known.sort_unstable();
     known.dedup();
     let mut found: Vec<&str> = Vec::new();
-    while let Some(next) = super::problem::nearest(name, known.iter().copied().filter(|known| !found.contains(known))) {
+    while let Some(next) = crate::wording::nearest(name, known.iter().copied().filter(|known| !found.contains(known))) {
         found.push(next);
         if found.len() == 3 {
             break;

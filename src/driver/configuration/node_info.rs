@@ -2,10 +2,10 @@
 
 use super::keys::Word;
 use super::parameters::{DataType, Processor};
-use super::problem::suggestion;
 use super::reading::{Raw, Step};
 use super::table::words;
 use super::values::ValueFault;
+use crate::wording::suggestion;
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -2,8 +2,8 @@
 
 use super::keys::Word;
 use super::parameters::DataType;
-use super::problem::suggestion;
 use super::values::ValueFault;
+use crate::wording::suggestion;
 use std::fmt;
 
 /// One word of `optimization`.

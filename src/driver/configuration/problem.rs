@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, and where.
 
+use crate::wording::printable;
 use std::fmt;
 
 /// A place in a configuration file. Lines and columns count from 1, columns in characters.
@@ -89,67 +90,7 @@ impl fmt::Display for Problems {
 /// More problems than this are counted, not printed.
 const LIMIT: usize = 100;
 
-/// `text` as it may be shown on a terminal: control characters escaped, overlong text cut in the middle.
-pub fn printable(text: &str) -> String {
-    const LONGEST: usize = 600;
-    let mut shown: String = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == LONGEST {
-            shown.push_str("...");
-            break;
-        }
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-/// The candidate most like `name`, if one is close enough to be what was meant.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A hostile name of megabytes shall not cost quadratic time.
-    if name.chars().count() > 100 {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// `did you mean 'x'?` where a near candidate exists, else `otherwise`.
-pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
-    match nearest(name, candidates) {
-        Some(candidate) => format!("did you mean '{candidate}'?"),
-        None => otherwise.to_owned(),
-    }
-}
-
 /// `1 value`, `2 values`.
 pub fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nearest_finds_a_slip_and_ignores_strangers() {
-        let names = ["mean_value", "norm_type", "march"];
-        assert_eq!(nearest("mean_valeu", names), Some("mean_value"));
-        assert_eq!(nearest("March", names), Some("march"));
-        assert_eq!(nearest("zzzzzz", names), None);
-        assert_eq!(nearest(&"m".repeat(1_000_000), names), None);
-    }
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2J"), "a\\u{1b}[2J");
-    }
 }

@@ -4,10 +4,10 @@
 use super::keys::Word;
 use super::node_info::choice;
 use super::parameters::DataType;
-use super::problem::suggestion;
 use super::reading::{Document, Raw, Step};
 use super::source_text;
 use super::values::{Place, ValueFault};
+use crate::wording::suggestion;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

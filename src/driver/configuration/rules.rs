@@ -11,9 +11,9 @@ use super::parameters::{
     NODE_INFO, ONNX_MODEL, OPTIMIZATION, OUTPUT_MODEL_FILE_PREFIX, PARAMETERS, PROTOTXT, Processor, RUN_ON_BPU,
     RUN_ON_CPU, SEPARATE_BATCH,
 };
-use super::problem::suggestion;
 use super::table::{Parameter, ParameterKind};
 use super::values::ParameterValue;
+use crate::wording::suggestion;
 
 /// Checks the rules of everything but the inputs.
 pub fn check(checker: &mut Checker, environment: &Environment) {

@@ -4,10 +4,11 @@ use super::foreign;
 use super::node_info::{self, NodeRequest};
 use super::optimization::{self, Optimization};
 use super::parameters::{INPUT_SHAPE, OPTIMIZE_LEVEL};
-use super::problem::{Location, suggestion};
+use super::problem::Location;
 use super::quant_config::QuantConfig;
 use super::reading::{Raw, Step};
 use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status, words};
+use crate::wording::suggestion;
 use std::path::{Path, PathBuf};
 
 /// One value of a parameter.

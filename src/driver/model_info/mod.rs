@@ -61,7 +61,7 @@ enum InformationError {
     Network { path: PathBuf, reason: String },
     #[error("{path}: it holds the weights only; give the network's structure with --proto FILE")]
     ProtoMissing { path: PathBuf },
-    #[error("--proto belongs to a .caffemodel; {path} needs none")]
+    #[error("--proto belongs to a .caffemodel; {path} needs none, so leave it out")]
     NoProto { path: PathBuf },
     #[error(
         "{path}: cannot tell what kind of model it is; the extension must be .hbm, .bc, .mlir, .onnx, .caffemodel or .prototxt"

@@ -1,11 +1,13 @@
 //! How far two tensors are apart.
 
+use crate::quant::judge;
+
 /// The difference of two tensors, over all samples.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Difference {
     /// Of all samples.
     pub elements: usize,
-    /// Of the angle between them: the lowest of a sample, and the sum over the samples; none once one has no direction.
+    /// Of how alike they are: the lowest of a sample, and the sum over the samples; none once one has no direction.
     cosines: Option<(f64, f64)>,
     samples: usize,
     /// The sum of the squares of the first, and of the differences.
@@ -68,24 +70,24 @@ impl Difference {
         if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
     }
 
+    /// Whether it is that of one sample.
+    pub fn is_first(&self) -> bool {
+        self.samples == 1
+    }
+
     /// Whether all elements are the same.
     pub fn is_none(&self) -> bool {
         self.noise == 0.0 && self.absolute == 0.0
     }
 }
 
-/// Two tensors of zeros are the same; one of zeros and another are not alike at all.
+/// What hb_compile measures; none of tensors with what is no number.
 fn cosine(first: &[f64], second: &[f64]) -> Option<f64> {
-    if first.len() != second.len() || first.is_empty() {
-        return (first.len() == second.len()).then_some(1.0);
+    if first.is_empty() && second.is_empty() {
+        return Some(1.0);
     }
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let (aa, bb) = (dot(first, first), dot(second, second));
-    if aa == 0.0 || bb == 0.0 {
-        return Some(if aa == bb { 1.0 } else { 0.0 });
-    }
-    let cosine = dot(first, second) / (aa.sqrt() * bb.sqrt());
-    cosine.is_finite().then(|| cosine.clamp(-1.0, 1.0))
+    let is_finite = first.iter().chain(second).all(|value| value.is_finite());
+    judge::cosine(first, second).filter(|_| is_finite)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `hb_verifier`: two or three forms of a network on the same data, output by output and layer by layer.
 
 mod inputs;
+mod layers;
 mod measure;
 mod models;
 mod report;
@@ -23,13 +24,15 @@ Examples:
       hb_verifier -m float.onnx,nv12.hbm -i image=rgb.npy -i image_y=y.npy -i image_uv=uv.npy
 
 What is measured, for each pair of models and each output that both have:
-  cosine, mean     of the angle between the two, the lowest over the samples, and the mean of them
+  cosine, mean     of the angle between the two, the lowest over the samples, and the mean of them; of fewer than 8 values
+                   1 - |a - b|^2 / (|a|^2 + |b|^2), which falls where their lengths differ, too
+  worst part       of the slices that have a range of their own, such as scores beside boxes, the one of the lowest mean cosine
   SQNR             signal over error in dB, the first model being the signal
   max abs, max rel the largest |a - b|, and the largest |a - b| / max(|a|, |b|)
   bytes            how many bytes differ, where both store the same type
 Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .caffemodel, .mlir and .bc do,
-a .hbm that was compiled with layer_out_dump does; the first sample is for them. A layer that is made of several nodes of the network is what the last of them computes.
-Exit status: 0 done; 1 a model or the data is at fault, or a cosine is below --min-cosine; 2 wrong usage.";
+a .hbm that was compiled with layer_out_dump does; the first sample is for them. They are paired by the node of the network whose result they are: a layer that is made of several is the last of them.
+Exit status: 0 done; 1 a model or the data is at fault, or with --min-cosine a cosine is below it or an output was not compared; 2 wrong usage.";
 
 /// Compares two or three forms of a network (.onnx, .caffemodel, .bc, .mlir, .hbm) on the same data.
 #[derive(Debug, Parser)]
@@ -52,7 +55,8 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// End with status 1 when the cosine of an output is lower than this, or there is none
+    /// End with status 1 when the cosine of an output or of its worst slice is lower than this, there is none, or an output was not
+    /// compared
     #[arg(long, value_name = "X")]
     min_cosine: Option<f64>,
 }
@@ -116,6 +120,14 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     if !(2..=3).contains(&arguments.model.len()) {
         return Err(wrong(format!("--model takes two or three models, {} are given", arguments.model.len())));
     }
+    let is_caffe =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("caffemodel"));
+    if let Some(proto) = arguments.proto.as_ref().filter(|_| !arguments.model.iter().any(is_caffe)) {
+        let proto = proto.display();
+        return Err(wrong(format!(
+            "--proto {proto} belongs to a .caffemodel, and none of the models is one; leave it out"
+        )));
+    }
     match arguments.min_cosine {
         Some(least) if !(-1.0..=1.0).contains(&least) => {
             Err(wrong(format!("--min-cosine {least} is no cosine; give a number from -1 to 1")))
@@ -147,7 +159,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
                     .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
                 model.layers(&arrays, outputs)
             });
-            report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?)?;
+            report.add_layers(&models, &layers.collect::<Result<Vec<_>, _>>()?)?;
         }
     }
     Ok(report)

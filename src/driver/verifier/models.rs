@@ -4,7 +4,7 @@ use super::VerifierError;
 use crate::bpu::reals::to_network_order;
 use crate::cpu::Array;
 use crate::hbm::TensorQuantization;
-use crate::sim::executor::{Meaning, ModelExecutor};
+use crate::sim::executor::{LayerOrigin, Meaning, ModelExecutor};
 use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -39,14 +39,24 @@ pub struct ComparedOutput {
 pub struct InnerLayer {
     /// Its node.
     pub name: String,
-    /// The nodes of the user's network that went into it; none where it is one itself.
-    pub nodes: Vec<String>,
+    /// What it is in the user's network.
+    pub origin: LayerOrigin,
     /// In the order of the network's dimensions.
     pub values: Vec<f64>,
 }
 
 /// In the order of the network.
 pub type Layers = Vec<InnerLayer>;
+
+/// The layers of a model.
+pub struct NamedLayers<'l> {
+    /// What messages call it.
+    pub model: &'l str,
+    /// All that it shows.
+    pub layers: &'l Layers,
+    /// Whether they are those of a lowering: parts of nodes have the same names in all such models.
+    pub is_compiled: bool,
+}
 
 impl ComparedModel {
     /// Loads the model at `path`; `proto` is for a `.caffemodel`.
@@ -89,8 +99,8 @@ impl ComparedModel {
     /// When it fails.
     pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput]) -> Result<Layers, VerifierError> {
         let layer = |name: &str, values| {
-            let nodes = self.meaning.nodes.get(name).cloned().unwrap_or_default();
-            InnerLayer { name: name.to_owned(), nodes, values }
+            let origin = self.meaning.layers.get(name).cloned().unwrap_or_else(|| self.unknown(name));
+            InnerLayer { name: name.to_owned(), origin, values }
         };
         if self.kind == "hbm" {
             let named = self.executor.outputs().iter().zip(outputs).zip(&self.meaning.channels_last);
@@ -110,9 +120,24 @@ impl ComparedModel {
         Ok(layers)
     }
 
-    /// Whether an output is one of its inner layers.
-    pub fn is_layer(&self, output: &str) -> bool {
-        self.meaning.nodes.contains_key(output)
+    /// A layer of which the model says nothing. An output of a compiled network that was cut has the name of the node whose result it is; what
+    /// the forms of older operators become has a name of its own.
+    fn unknown(&self, name: &str) -> LayerOrigin {
+        let operator = if self.kind == "hbm" { "output" } else { "part" };
+        let result_of = (self.kind == "hbm").then(|| name.to_owned());
+        LayerOrigin { operator: operator.into(), nodes: result_of.clone().into_iter().collect(), result_of }
+    }
+
+    /// Whether it is compiled, or on the way to it: its layers are those of a lowering.
+    pub fn is_compiled(&self) -> bool {
+        self.meaning.is_lowered
+    }
+
+    /// Whether the output of this number is one of the layers that the model was compiled to show: they stand behind those of the network, and
+    /// there is one of the network at least. A layer without an instruction, such as a Flatten, is not among those that the file lists.
+    pub fn is_dumped(&self, index: usize) -> bool {
+        let mut shown = self.executor.outputs().iter().take(index + 1).skip(1);
+        self.meaning.dumps_layers && shown.any(|output| self.meaning.layers.contains_key(output))
     }
 }
 

@@ -1,12 +1,18 @@
 //! What the comparison found, as text and as JSON.
 
 use super::VerifierError;
+use super::layers::{ComparedLayers, LayerAlone, LayerDifference, compared_layers};
 use super::measure::Difference;
-use super::models::{ComparedModel, ComparedOutput, InnerLayer, Layers, Outputs};
+use super::models::{ComparedModel, ComparedOutput, Layers, NamedLayers, Outputs};
 use crate::driver::tables::aligned;
+use crate::quant::judge::{Likeness, OutputParts};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::fmt::Write;
+
+/// A cell without a number.
+const NONE: &str = "--";
+/// So many layers without a counterpart are told one by one.
+const LAYERS_SHOWN: usize = 8;
 
 /// Everything that was found.
 pub struct ComparisonReport {
@@ -22,12 +28,17 @@ struct Pair {
     first: usize,
     second: usize,
     outputs: Vec<OutputDifference>,
-    only_first: Vec<String>,
-    only_second: Vec<String>,
-    /// Of the outputs that only one has those that are no inner layers of it.
-    missing: Vec<String>,
-    /// Those that both carry, in the order of the first.
-    layers: Vec<(String, Difference)>,
+    /// Outputs of a name that the other has not.
+    only_first: Vec<OutputAlone>,
+    only_second: Vec<OutputAlone>,
+    layers: ComparedLayers,
+}
+
+/// An output that only one has.
+struct OutputAlone {
+    name: String,
+    /// An inner layer that the model was compiled to show; the network has no such output.
+    is_dumped: bool,
 }
 
 /// An output that both have.
@@ -38,6 +49,8 @@ struct OutputDifference {
     types: (String, String),
     shapes: (Vec<usize>, Vec<usize>),
     difference: Difference,
+    /// What hb_compile judges: the whole and its slices.
+    parts: OutputParts,
     /// None where the two store different types.
     differing_bytes: Option<usize>,
 }
@@ -91,51 +104,77 @@ impl ComparisonReport {
     ///
     /// # Errors
     /// When two models have neither outputs nor layers in common.
-    pub fn add_layers(&mut self, layers: &[Layers]) -> Result<(), VerifierError> {
+    pub fn add_layers(&mut self, models: &[ComparedModel], layers: &[Layers]) -> Result<(), VerifierError> {
         for pair in &mut self.pairs {
-            let (Some(first), Some(second)) = (layers.get(pair.first), layers.get(pair.second)) else { continue };
-            pair.layers = common_layers(first, second);
-            if pair.outputs.is_empty() && pair.layers.is_empty() {
-                let [first, second] = [pair.first, pair.second].map(|index| self.names.get(index).cloned());
-                let names = format!("{} and {}", pair.only_first.join(", "), pair.only_second.join(", "));
-                let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
+            let of = |index: usize| {
+                let (name, model, layers) = (self.names.get(index)?, models.get(index)?, layers.get(index)?);
+                Some(NamedLayers { model: name, layers, is_compiled: model.is_compiled() })
+            };
+            let (Some(first), Some(second)) = (of(pair.first), of(pair.second)) else { continue };
+            pair.layers = compared_layers(&first, &second);
+            if pair.outputs.is_empty() && pair.layers.common.is_empty() {
+                let names = format!("{} and {}", joined(&pair.only_first), joined(&pair.only_second));
+                let (first, second) = (first.model.to_owned(), second.model.to_owned());
                 return Err(VerifierError::NoCommonOutput { first, second, names });
             }
         }
         Ok(())
     }
 
-    /// Which outputs are not as alike as they must be.
+    /// Which outputs are not as alike as they must be, or were not compared.
     pub fn failures(&self) -> Vec<String> {
         let Some(least) = self.min_cosine else { return Vec::new() };
         let mut failures = Vec::new();
         for pair in &self.pairs {
             let (first, second) = self.pair_names(pair);
-            for (name, difference) in pair.judged() {
-                // Two that are the same need no direction.
-                let cosine = difference.cosine();
-                if difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
-                    continue;
-                }
-                let found = match (cosine, difference.mean_cosine()) {
-                    (Some(cosine), Some(mean)) if self.samples > 1 => {
-                        format!("has cosine {cosine:.6} on one of {} samples (the mean is {mean:.6})", self.samples)
-                    }
-                    (Some(cosine), _) => format!("has cosine {cosine:.6}"),
-                    (None, _) => "has no cosine".into(),
-                };
-                failures
-                    .push(format!("output '{name}' of {second} {found} with {first}'s; at least {least} is wanted"));
+            for output in &pair.outputs {
+                let fault = self.fault(&output.difference, least).or_else(|| output.slice_fault(least));
+                failures.extend(fault.map(|fault| {
+                    format!("output '{}' of {second} {fault} with {first}'s; at least {least} is wanted", output.name)
+                }));
             }
-            // A network that was cut has other outputs, and what the other carries inside is compared as a layer.
-            let compared = |name: &String| pair.layers.iter().any(|(layer, _)| layer == name);
-            for name in pair.missing.iter().filter(|name| !pair.outputs.is_empty() && !compared(name)) {
+            for layer in pair.judged_layers() {
+                failures.extend(self.fault(&layer.difference, least).map(|fault| {
+                    format!("output '{}' of {second} {fault} with {first}'s; at least {least} is wanted", layer.node)
+                }));
+            }
+            for ((own, other), output) in self.not_compared(pair) {
                 failures.push(format!(
-                    "output '{name}' is in only one of {first} and {second}; at least {least} is wanted"
+                    "output '{output}' of {own} is not compared: {other} has no output of that name, and no layer that is known to be it; at \
+                     least {least} is wanted of every output, so compare with a model that has it"
                 ));
             }
         }
         failures
+    }
+
+    /// What is wrong with the cosine of a whole output. Two that are the same need no direction.
+    fn fault(&self, difference: &Difference, least: f64) -> Option<String> {
+        let cosine = difference.cosine();
+        if difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
+            return None;
+        }
+        Some(match (cosine, difference.mean_cosine()) {
+            (Some(cosine), Some(mean)) if self.samples > 1 => {
+                format!("has cosine {cosine:.6} on one of {} samples (the mean is {mean:.6})", self.samples)
+            }
+            (Some(cosine), _) => format!("has cosine {cosine:.6}"),
+            (None, _) => "has no cosine, because of infinite values or such that are no number,".into(),
+        })
+    }
+
+    /// The outputs that nothing was compared with, each with its model and the other.
+    fn not_compared<'p>(&'p self, pair: &'p Pair) -> Vec<((&'p str, &'p str), &'p str)> {
+        let (first, second) = self.pair_names(pair);
+        let is_layer = |output: &str, of: fn(&LayerDifference) -> &String| {
+            pair.layers.common.iter().any(|layer| of(layer) == output)
+        };
+        let missing = |outputs: &'p [OutputAlone], models, of: fn(&LayerDifference) -> &String| {
+            let missing = outputs.iter().filter(move |output| !output.is_dumped && !is_layer(&output.name, of));
+            missing.map(move |output| (models, output.name.as_str()))
+        };
+        let of_first = missing(&pair.only_first, (first, second), |layer| &layer.names.0);
+        of_first.chain(missing(&pair.only_second, (second, first), |layer| &layer.names.1)).collect()
     }
 
     fn pair_names(&self, pair: &Pair) -> (&str, &str) {
@@ -147,16 +186,20 @@ impl ComparisonReport {
     pub fn to_json(&self) -> Value {
         let pairs = self.pairs.iter().map(|pair| {
             let (first, second) = self.pair_names(pair);
-            let layers: Vec<Value> = pair.layers.iter().map(|(name, layer)| layer_json(name, layer)).collect();
+            let names = |outputs: &[OutputAlone]| outputs.iter().map(|output| output.name.clone()).collect::<Vec<_>>();
+            let not_compared = self.not_compared(pair).into_iter();
+            let not_compared = not_compared.map(|((model, _), output)| json!({ "model": model, "name": output }));
             json!({
                 "first": first,
                 "second": second,
                 "outputs": pair.outputs.iter().map(OutputDifference::to_json).collect::<Vec<_>>(),
-                "outputs_of_first_only": pair.only_first,
-                "outputs_of_second_only": pair.only_second,
-                "first_differing_layer": pair.first_differing().map(|(name, layer)| layer_json(name, layer)),
-                "least_similar_layer": pair.least_similar().map(|(name, layer)| layer_json(name, layer)),
-                "layers": layers,
+                "outputs_of_first_only": names(&pair.only_first),
+                "outputs_of_second_only": names(&pair.only_second),
+                "outputs_not_compared": not_compared.collect::<Vec<_>>(),
+                "first_differing_layer": pair.first_differing().map(LayerDifference::to_json),
+                "least_similar_layer": pair.least_similar().map(LayerDifference::to_json),
+                "layers": pair.layers.common.iter().map(LayerDifference::to_json).collect::<Vec<_>>(),
+                "layers_not_compared": pair.layers.alone.iter().map(LayerAlone::to_json).collect::<Vec<_>>(),
             })
         });
         json!({
@@ -178,10 +221,20 @@ impl ComparisonReport {
                 ["Output", "Types", "Shape", "Cosine", "Mean", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
             let rows: Vec<[String; 9]> = pair.outputs.iter().map(OutputDifference::cells).collect();
             text += &aligned(&titles, &rows);
-            for (model, names) in [(first, &pair.only_first), (second, &pair.only_second)] {
-                if !names.is_empty() {
-                    let _ = writeln!(text, "{} more output(s) of {model}: {}", names.len(), names.join(", "));
+            text += &explained(&rows);
+            for output in &pair.outputs {
+                text += &output.slice_text();
+            }
+            for (model, outputs) in [(first, &pair.only_first), (second, &pair.only_second)] {
+                if !outputs.is_empty() {
+                    let _ = writeln!(text, "{} more output(s) of {model}: {}", outputs.len(), joined(outputs));
                 }
+            }
+            for ((own, other), output) in self.not_compared(pair) {
+                let _ = writeln!(
+                    text,
+                    "output '{output}' of {own} is not compared: {other} has neither such an output nor such a layer"
+                );
             }
             text += &pair.layer_text();
         }
@@ -189,43 +242,88 @@ impl ComparisonReport {
     }
 }
 
+/// What cells without a number mean; nothing where there are none.
+fn explained(rows: &[[String; 9]]) -> String {
+    let is_empty = |columns: &[usize]| {
+        rows.iter().any(|row| columns.iter().any(|column| row.get(*column).is_some_and(|cell| cell == NONE)))
+    };
+    let reasons = [
+        (&[3usize, 4] as &[usize], "no cosine, because of values that are infinite or no number"),
+        (&[5], "no SQNR, because nothing differs or a value is infinite"),
+        (&[8], "bytes are not compared, because the two store different types"),
+    ];
+    let reasons: Vec<&str> =
+        reasons.into_iter().filter(|(columns, _)| is_empty(columns)).map(|(_, reason)| reason).collect();
+    if reasons.is_empty() { String::new() } else { format!("{NONE}: {}\n", reasons.join("; ")) }
+}
+
+fn joined(outputs: &[OutputAlone]) -> String {
+    outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 impl Pair {
-    /// What the cosine of the pair is: the outputs that both have; where there are none, because one was cut, the layers that its
-    /// outputs are.
-    fn judged(&self) -> Vec<(&String, &Difference)> {
-        if !self.outputs.is_empty() {
-            return self.outputs.iter().map(|output| (&output.name, &output.difference)).collect();
-        }
-        let outputs = |name: &String| self.only_first.contains(name) || self.only_second.contains(name);
-        self.layers.iter().filter(|(name, _)| outputs(name)).map(|(name, difference)| (name, difference)).collect()
+    /// Outputs of one that are inner layers of the other, because that was cut elsewhere.
+    fn judged_layers(&self) -> impl Iterator<Item = &LayerDifference> {
+        let is_output = |outputs: &[OutputAlone], name: &String| {
+            outputs.iter().any(|output| !output.is_dumped && output.name == *name)
+        };
+        self.layers.common.iter().filter(move |layer| {
+            is_output(&self.only_first, &layer.names.0) || is_output(&self.only_second, &layer.names.1)
+        })
     }
 
-    fn first_differing(&self) -> Option<&(String, Difference)> {
-        self.layers.iter().find(|(_, layer)| !layer.is_none())
+    fn differing(&self) -> impl Iterator<Item = &LayerDifference> {
+        self.layers.common.iter().filter(|layer| !layer.difference.is_none())
+    }
+
+    fn first_differing(&self) -> Option<&LayerDifference> {
+        self.differing().next()
     }
 
     /// The layer of the lowest cosine, where one differs.
-    fn least_similar(&self) -> Option<&(String, Difference)> {
-        let differing = self.layers.iter().filter(|(_, layer)| !layer.is_none());
-        let cosine = |layer: &Difference| layer.cosine().unwrap_or(-1.0);
-        differing.min_by(|(_, one), (_, other)| cosine(one).total_cmp(&cosine(other)))
+    fn least_similar(&self) -> Option<&LayerDifference> {
+        let cosine = |layer: &LayerDifference| layer.difference.cosine().unwrap_or(-1.0);
+        self.differing().min_by(|one, other| cosine(one).total_cmp(&cosine(other)))
     }
 
     fn layer_text(&self) -> String {
-        if self.layers.is_empty() {
-            return "layers: the two carry none in common; a .hbm carries them if it was compiled with layer_out_dump\n".into();
-        }
-        let count = self.layers.len();
-        let (Some((first, difference)), Some((least, lowest))) = (self.first_differing(), self.least_similar()) else {
-            return format!("layers, of the first sample: all {count} that both carry are the same\n");
+        let count = self.layers.common.len();
+        let found = if count == 0 {
+            "layers: the two carry none in common; a .hbm carries them if it was compiled with layer_out_dump\n".into()
+        } else if let (Some(first), Some(least)) = (self.first_differing(), self.least_similar()) {
+            format!(
+                "layers, of the first sample: of {count} that both carry, {} is the first that differs (cosine {}, max abs {:.6e}); {} is the \
+                 least similar (cosine {})\n",
+                first.described(),
+                number(first.difference.cosine()),
+                first.difference.absolute,
+                least.described(),
+                number(least.difference.cosine())
+            )
+        } else {
+            format!("layers, of the first sample: all {count} that both carry are the same\n")
         };
-        format!(
-            "layers, of the first sample: of {count} that both carry, '{first}' is the first that differs (cosine {}, max abs {:.6e}); '{least}' is the least \
-             similar (cosine {})\n",
-            number(difference.cosine()),
-            difference.absolute,
-            number(lowest.cosine())
-        )
+        found + &self.alone_text()
+    }
+
+    /// Which layers have no counterpart. Where a model carries none at all, nothing is to be said of each of the other's.
+    fn alone_text(&self) -> String {
+        let alone = &self.layers.alone;
+        if self.layers.common.is_empty() || alone.is_empty() {
+            return String::new();
+        }
+        let results: Vec<&LayerAlone> = alone.iter().filter(|layer| layer.is_result).collect();
+        let parts = alone.len() - results.len();
+        let mut text = format!(
+            "{} layer(s) are not compared: {} are the result of a node that the other model has not by itself, {parts} are parts of nodes{}\n",
+            alone.len(),
+            results.len(),
+            if results.len() > LAYERS_SHOWN || parts > 0 { "; --json lists all" } else { "" }
+        );
+        for layer in results.into_iter().take(LAYERS_SHOWN) {
+            let _ = writeln!(text, "  {}", layer.described());
+        }
+        text
     }
 }
 
@@ -239,6 +337,11 @@ fn alike(one: &[usize], other: &[usize]) -> bool {
 impl OutputDifference {
     fn add(&mut self, one: &ComparedOutput, other: &ComparedOutput) {
         self.difference.add(&one.reals, &other.reals);
+        if self.difference.is_first() {
+            self.parts = OutputParts::new(one.array.shape());
+        }
+        let narrow = |reals: &[f64]| reals.iter().map(|real| *real as f32).collect::<Vec<f32>>();
+        self.parts.add(&narrow(&one.reals), &narrow(&other.reals));
         self.types = (one.array.element().name().to_owned(), other.array.element().name().to_owned());
         self.shapes = (one.array.shape().to_vec(), other.array.shape().to_vec());
         self.differing_bytes = (one.array.element() == other.array.element()).then(|| {
@@ -247,8 +350,30 @@ impl OutputDifference {
         });
     }
 
+    /// The slice that is worse than the whole output on the average of the samples, where there is one.
+    fn worst_slice(&self) -> Option<(String, f64)> {
+        let Likeness { cosine, slice, .. } = self.parts.worst()?;
+        slice.filter(|_| !self.difference.is_none()).map(|slice| (slice.to_string(), cosine))
+    }
+
+    fn slice_fault(&self, least: f64) -> Option<String> {
+        let (slice, cosine) = self.worst_slice().filter(|(_, cosine)| *cosine < least)?;
+        Some(format!("has in {slice} a mean cosine of {cosine:.6}"))
+    }
+
+    fn slice_text(&self) -> String {
+        let worst = self.worst_slice();
+        worst.map_or_else(String::new, |(slice, cosine)| {
+            format!("the worst part of output '{}' is {slice}: mean cosine {cosine:.6}\n", self.name)
+        })
+    }
+
     fn to_json(&self) -> Value {
         let Self { name, types, shapes, difference, differing_bytes, .. } = self;
+        let worst = self.parts.worst().filter(|_| !difference.is_none());
+        let slice = worst.and_then(|worst| Some((worst.slice?, worst.cosine)));
+        let slice =
+            slice.map(|(slice, cosine)| json!({ "axis": slice.axis, "index": slice.index, "mean_cosine": cosine }));
         json!({
             "name": name,
             "element_types": [types.0, types.1],
@@ -257,6 +382,7 @@ impl OutputDifference {
             "elements": difference.elements,
             "cosine": difference.cosine(),
             "mean_cosine": difference.mean_cosine(),
+            "worst_slice": slice,
             "sqnr_db": finite(difference.sqnr()),
             "max_absolute_error": finite(difference.absolute),
             "max_relative_error": finite(difference.relative),
@@ -278,32 +404,21 @@ impl OutputDifference {
             shape,
             number(difference.cosine()),
             number(difference.mean_cosine()),
-            if sqnr.is_finite() { format!("{sqnr:.2}") } else { "--".into() },
+            if sqnr.is_finite() { format!("{sqnr:.2}") } else { NONE.into() },
             format!("{:.6e}", difference.absolute),
             format!("{:.6e}", difference.relative),
-            differing_bytes.map_or_else(|| "--".into(), |bytes| bytes.to_string()),
+            differing_bytes.map_or_else(|| NONE.into(), |bytes| bytes.to_string()),
         ]
     }
 }
 
 /// JSON has no infinity: it is null.
-fn finite(value: f64) -> Option<f64> {
+pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
 fn number(cosine: Option<f64>) -> String {
-    cosine.map_or_else(|| "--".into(), |cosine| format!("{cosine:.6}"))
-}
-
-fn layer_json(name: &str, layer: &Difference) -> Value {
-    json!({
-        "name": name,
-        "cosine": layer.cosine(),
-        "sqnr_db": finite(layer.sqnr()),
-        "max_absolute_error": finite(layer.absolute),
-        "max_relative_error": finite(layer.relative),
-        "equal": layer.is_none(),
-    })
+    cosine.map_or_else(|| NONE.into(), |cosine| format!("{cosine:.6}"))
 }
 
 fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &ComparedModel)) -> Pair {
@@ -317,76 +432,14 @@ fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &Compare
             types: (String::new(), String::new()),
             shapes: Default::default(),
             difference: Difference::default(),
+            parts: OutputParts::default(),
             differing_bytes: None,
         })
         .collect();
-    let only_first: Vec<String> = names.iter().filter(|name| place(name).is_none()).cloned().collect();
-    let only_second: Vec<String> = other_names.iter().filter(|name| !names.contains(name)).cloned().collect();
-    let missing = |only: &[String], model: &ComparedModel| -> Vec<String> {
-        only.iter().filter(|name| !model.is_layer(name)).cloned().collect()
+    let alone = |model: &ComparedModel, others: &[String]| -> Vec<OutputAlone> {
+        let names = model.executor.outputs().iter().enumerate().filter(|(_, name)| !others.contains(name));
+        names.map(|(index, name)| OutputAlone { name: name.clone(), is_dumped: model.is_dumped(index) }).collect()
     };
-    let missing = [missing(&only_first, one), missing(&only_second, other)].concat();
-    Pair { first, second, outputs, only_first, only_second, missing, layers: Vec::new() }
-}
-
-/// What both carry. A layer that is made of several nodes of the user's network computes what the last of them does: it is compared
-/// with that one where the other model has it by itself.
-fn common_layers(first: &Layers, second: &Layers) -> Vec<(String, Difference)> {
-    let by_end = |layers: &'_ Layers, other: &Layers| -> HashMap<String, usize> {
-        let places: HashMap<&str, usize> =
-            other.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
-        let end = |layer: &InnerLayer| {
-            let alone = |node: &&String| {
-                places
-                    .get(node.as_str())
-                    .and_then(|place| other.get(*place))
-                    .is_some_and(|layer| layer.nodes.is_empty())
-            };
-            let last = layer.nodes.iter().filter(alone).max_by_key(|node| places.get(node.as_str()));
-            last.unwrap_or(&layer.name).clone()
-        };
-        layers.iter().enumerate().map(|(index, layer)| (end(layer), index)).collect()
-    };
-    let (ends, other_ends) = (by_end(first, second), by_end(second, first));
-    let mut common: Vec<(usize, String, usize)> = ends
-        .into_iter()
-        .filter_map(|(end, place)| {
-            Some((place, other_ends.get(&end).copied()?)).map(|(place, other)| (place, end, other))
-        })
-        .collect();
-    common.sort_unstable();
-    let difference = |(place, name, other): (usize, String, usize)| {
-        let (one, other) = (first.get(place)?, second.get(other)?);
-        Some((name, Difference::of(&one.values, &other.values)))
-    };
-    common.into_iter().filter_map(difference).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layer(name: &str, nodes: &[&str], value: f64) -> InnerLayer {
-        InnerLayer {
-            name: name.into(),
-            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-            values: vec![value],
-        }
-    }
-
-    #[test]
-    fn a_layer_of_several_nodes_is_the_last_of_them() {
-        let float =
-            vec![layer("conv", &[], 1.0), layer("norm", &[], 2.0), layer("relu", &[], 3.0), layer("end", &[], 4.0)];
-        // Whatever the order in which the nodes are told.
-        let fused = vec![layer("conv", &["relu", "conv", "norm"], 3.0), layer("end", &["end"], 4.0)];
-        for (first, second) in [(&float, &fused), (&fused, &float)] {
-            let common = common_layers(first, second);
-            let names: Vec<&str> = common.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(names, ["relu", "end"]);
-            assert!(common.iter().all(|(_, difference)| difference.is_none()), "{common:?}");
-        }
-        let names: Vec<String> = common_layers(&fused, &fused).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["conv", "end"]);
-    }
+    let (only_first, only_second) = (alone(one, other_names), alone(other, names));
+    Pair { first, second, outputs, only_first, only_second, layers: ComparedLayers::default() }
 }

@@ -1,7 +1,7 @@
 //! What the layers of Caffe are made of: nodes of ONNX, each with the shape of its result.
 
 use super::network::CaffeLayer;
-use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Node, Value};
+use crate::frontend::onnx::model::{Attribute, Dimension, Graph, MadeOf, Node, Value};
 use crate::frontend::onnx::tensor::{Tensor, element_count};
 use hb_dialects::ElementType;
 use hb_dialects::ir::{Names, Origin};
@@ -152,7 +152,7 @@ impl<'b> LayerBuilder<'b> {
             count => (0..count).map(|index| self.derived(&format!("{}_{index}", operator.to_lowercase()))).collect(),
         };
         let mut node = Node::new(&name, operator, &[], &[]);
-        node.made_of = Some(self.name.clone());
+        node.made_of = Some(MadeOf::part_of(std::slice::from_ref(&self.name)));
         node.inputs = inputs.iter().map(|input| input.value.clone()).collect();
         node.outputs.clone_from(&outputs);
         for (key, value) in attributes {
@@ -238,9 +238,9 @@ impl<'b> LayerBuilder<'b> {
             return Tensor::new(ElementType::F32, shape.to_vec(), vec![0; count * 4].into());
         }
         let Some(blob) = self.layer.blobs.get(index) else {
-            let there = self.layer.blobs.len();
+            let (there, meant) = (self.layer.blobs.len(), &self.layer.meant);
             return Err(format!(
-                "it needs weights of the shape {shape:?} as its blob {index}; the .caffemodel has {there} blob(s) under its name"
+                "it needs weights of the shape {shape:?} as its blob {index}; the .caffemodel has {there} blob(s) under its name{meant}"
             ));
         };
         let without_ones = |sizes: &[usize]| sizes.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();

@@ -7,8 +7,13 @@ use super::network::{CaffeInput, CaffeLayer, CaffeNetwork};
 use crate::frontend::onnx::model::{Dimension, Graph, Model, Value};
 use crate::frontend::onnx::normalize::{NORMAL_OPSET, first_ir_version};
 use crate::frontend::onnx::tensor::element_count;
+use crate::wording::{hint, quoted};
 use hb_dialects::ElementType;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// For so many unknown names one that was meant is looked for, among so many; a file may hold any number of both.
+const MOST_HINTS: usize = 16;
+const MOST_CANDIDATES: usize = 4096;
 
 /// Shapes of inputs by name, in place of those of the file.
 pub type InputShapes = BTreeMap<String, Vec<usize>>;
@@ -90,7 +95,8 @@ impl CaffeNetwork {
         }
         if let Some(unknown) = shapes.keys().find(|name| !names.contains(name.as_str())) {
             let names: Vec<_> = self.inputs.iter().map(|input| input.name.as_str()).collect();
-            return Err(fault(unknown, format!("the network has no such input, it has {}", names.join(", "))));
+            let hint = hint(unknown, names.iter().copied());
+            return Err(fault(unknown, format!("the network has no such input, it has {}{hint}", names.join(", "))));
         }
         let mut inputs = self.inputs.clone();
         for input in &mut inputs {
@@ -126,6 +132,8 @@ struct Walk<'n> {
     order: Vec<&'n str>,
     /// The last layer that writes each blob.
     last_writers: HashMap<&'n str, usize>,
+    /// How many unknown names there were so far.
+    hints: usize,
     /// The names of the layers so far.
     named: HashSet<String>,
 }
@@ -153,7 +161,7 @@ impl<'n> Walk<'n> {
         for layer in &network.layers {
             building.names.take(layer.parameters.name());
         }
-        Self { network, building, blobs, order: Vec::new(), last_writers, named: HashSet::new() }
+        Self { network, building, blobs, order: Vec::new(), last_writers, hints: 0, named: HashSet::new() }
     }
 
     /// Appends a layer. One that reads what a layer at fault was to write is passed over.
@@ -202,10 +210,19 @@ impl<'n> Walk<'n> {
                     bottoms.push(blob.clone());
                 }
                 Some(State::Missing) => is_whole = false,
-                None => return Err(format!("its bottom {name:?} is made by no layer before it and is no input")),
+                None => return Err(self.unknown_bottom(name)),
             }
         }
         Ok(is_whole.then_some(bottoms))
+    }
+
+    fn unknown_bottom(&mut self, name: &str) -> String {
+        // Files without end shall not cost quadratic time.
+        let is_affordable = self.hints < MOST_HINTS && self.order.len() <= MOST_CANDIDATES;
+        self.hints += 1;
+        let known = || self.order.iter().copied().chain(self.network.inputs.iter().map(|input| input.name.as_str()));
+        let hint = if is_affordable { hint(name, known()) } else { String::new() };
+        format!("its bottom {} is made by no layer before it and is no input{hint}", quoted(name))
     }
 
     fn build(&mut self, index: usize, layer: &'n CaffeLayer, bottoms: Vec<Blob>) -> Result<Vec<Blob>, String> {

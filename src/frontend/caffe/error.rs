@@ -1,6 +1,8 @@
 //! What can be wrong with a Caffe network.
 
 use super::tokens::{Position, TextFault};
+use crate::frontend::file::unread;
+use crate::wording::{hint, quoted};
 use std::io;
 use std::path::PathBuf;
 
@@ -9,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum CaffeError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("{}", unread(path, source))]
     Read { path: PathBuf, source: io::Error },
     #[error("{} has {size} bytes, at most {limit} are read", path.display())]
     FileTooLarge { path: PathBuf, size: u64, limit: u64 },
@@ -23,7 +25,7 @@ pub enum CaffeError {
     Malformed { reason: String },
     #[error("the .caffemodel: {reason}")]
     Weights { reason: String },
-    #[error("{} layer(s) of the network are of types that are not supported:\n{}", .0.len(), lines(.0.iter().map(ToString::to_string)))]
+    #[error("{} layer(s) of the network are of types that are not supported:\n{}", .0.len(), lines(.0.iter().map(unknown_type)))]
     UnknownLayers(Vec<LayerPlace>),
     #[error("the network is written for training; what to change to run it:\n{}", lines(.0.iter().cloned()))]
     Training(Vec<String>),
@@ -53,8 +55,13 @@ pub struct LayerPlace {
 impl std::fmt::Display for LayerPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, position, layer, kind } = self;
-        write!(f, "{file}:{position}: layer {layer:?} ({kind})")
+        write!(f, "{file}:{position}: layer {} ({kind})", quoted(layer))
     }
+}
+
+/// A layer of an unknown type, and the type that was meant.
+fn unknown_type(place: &LayerPlace) -> String {
+    format!("{place}{}", hint(&place.kind, super::layers::types()))
 }
 
 impl CaffeError {

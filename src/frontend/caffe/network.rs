@@ -8,6 +8,7 @@ use super::upgrade;
 use super::weights::{MAX_FILE, Weights};
 use crate::frontend::file::{self, FileFault};
 use crate::frontend::onnx::tensor::{Tensor, element_count};
+use crate::wording::hint;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
@@ -33,6 +34,10 @@ pub struct CaffeNetwork {
     pub has_weights: bool,
 }
 
+/// Names of the `.caffemodel` that nothing has are compared with names of layers that have no weights: so many with so many.
+const MOST_NAMES: usize = 32;
+const MOST_LAYERS: usize = 1024;
+
 /// An input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaffeInput {
@@ -51,6 +56,8 @@ pub struct CaffeLayer {
     pub parameters: LayerParameter,
     /// Its weights, as the `.caffemodel` holds them.
     pub blobs: Vec<Tensor>,
+    /// What is added where there are none: the name in the `.caffemodel` that may be this layer's.
+    pub meant: String,
 }
 
 /// Reads a network and, when it is given, the `.caffemodel` with its weights.
@@ -141,6 +148,21 @@ impl CaffeNetwork {
             }
             all.push(blobs);
         }
+        let unused: Vec<&str> = weights.layers().filter(|name| !by_name.contains_key(name)).take(MOST_NAMES).collect();
+        let absent = |layer: &CaffeLayer| weights.of(layer.parameters.name()).is_none();
+        // Most layers have no weights, and need no hint.
+        let hints: Vec<(usize, String)> = match unused.is_empty() {
+            true => Vec::new(),
+            false => {
+                let layers = self.layers.iter().enumerate().filter(|(_, layer)| absent(layer)).take(MOST_LAYERS);
+                layers.map(|(place, layer)| (place, hint(layer.parameters.name(), unused.iter().copied()))).collect()
+            }
+        };
+        for (place, meant) in hints {
+            if let Some(layer) = self.layers.get_mut(place) {
+                layer.meant = meant;
+            }
+        }
         for (layer, blobs) in self.layers.iter_mut().zip(all) {
             layer.blobs = blobs;
         }
@@ -226,6 +248,7 @@ fn layers_of_today(
             place: place(*position, parameters),
             parameters: parameters.clone(),
             blobs: Vec::new(),
+            meant: String::new(),
         });
     }
     for (old, position) in net.layers.iter().zip(old_positions) {
@@ -234,7 +257,12 @@ fn layers_of_today(
             place: place(*position, &LayerParameter { name, ..LayerParameter::default() }),
             reason,
         })?;
-        layers.push(CaffeLayer { place: place(*position, &parameters), parameters, blobs: Vec::new() });
+        layers.push(CaffeLayer {
+            place: place(*position, &parameters),
+            parameters,
+            blobs: Vec::new(),
+            meant: String::new(),
+        });
     }
     upgrade::absorb_padding(layers, |layer| &mut layer.parameters)
         .map_err(|(layer, reason)| CaffeError::Layer { place: layer.place, reason })

@@ -6,6 +6,7 @@
 
 use super::schema::{ENUMERATIONS, Kind, MESSAGES, Message, SchemaField};
 use super::tokens::{Position, TextFault, Token, Tokens, shortened};
+use crate::wording::{hint, quoted};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use std::collections::HashSet;
 
@@ -150,11 +151,14 @@ impl<'t> Reader<'t> {
             let name = shortened(name);
             let optional = matches!(message.name, "NetParameter" | "LayerParameter" | "V1LayerParameter");
             let holder = scope.holder.unwrap_or("the network");
-            let reason = format!("{holder} has no field {name:?} that is known");
+            let is_affordable = self.read.unknown.len() < MAX_FAULTS;
+            let fields = message.fields.iter().filter(|_| is_affordable).map(|field| field.name);
+            let hint = hint(&name, fields);
+            let reason = format!("{holder} has no field {} that is known", quoted(&name));
             if optional {
-                self.read.unknown.push(fault(position, reason));
+                self.read.unknown.push(fault(position, reason + &hint));
             } else {
-                self.note(fault(position, format!("{reason}; remove it if it changes no result")))?;
+                self.note(fault(position, format!("{reason}; remove it if it changes no result{hint}")))?;
             }
         }
         let has_colon = self.skip(':')?;
@@ -487,7 +491,7 @@ mod tests {
                 "1:7: name: a text in quotes is expected, not '3'",
                 "3:25: pool: 'SUM' is none of MAX, AVE, STOCHASTIC",
                 "3:37: stride: -1 is not between 0 and 4294967295",
-                "3:40: pooling_param has no field \"kernel\" that is known; remove it if it changes no result",
+                "3:40: pooling_param has no field 'kernel' that is known; remove it if it changes no result; did you mean 'kernel_h'?",
                 "4:8: name: \"\u{fffd}\" is not UTF-8",
                 "4:15: name is given twice",
             ]
@@ -504,10 +508,7 @@ mod tests {
         let unknown: Vec<_> = read.unknown.iter().map(TextFault::to_string).collect();
         assert_eq!(
             unknown,
-            [
-                "1:19: layer has no field \"quantize\" that is known",
-                "2:1: the network has no field \"foo\" that is known"
-            ]
+            ["1:19: layer has no field 'quantize' that is known", "2:1: the network has no field 'foo' that is known"]
         );
     }
 

@@ -4,6 +4,7 @@ use super::error::CaffeError;
 use super::proto::{BlobProto, WeightsNet};
 use crate::frontend::onnx::tensor::{Tensor, element_count};
 use crate::frontend::wire::{self, Schema, WireField};
+use crate::wording::quoted;
 use half::f16;
 use hb_dialects::ElementType;
 use prost::Message;
@@ -79,15 +80,17 @@ impl Weights {
             return Ok(());
         }
         let read = |(index, blob)| {
-            tensor(blob)
-                .map_err(|reason| CaffeError::Weights { reason: format!("blob {index} of layer {name:?}: {reason}") })
+            tensor(blob).map_err(|reason| CaffeError::Weights {
+                reason: format!("blob {index} of layer {}: {reason}", quoted(&name)),
+            })
         };
         let tensors = blobs.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if let Some(before) = self.layers.get(&name) {
             // Caffe copies one after the other into each layer of that name: the last one stays.
             if *before != tensors {
                 tracing::warn!(
-                    "the .caffemodel has layer {name:?} twice, with other weights; the last ones count, as in Caffe"
+                    "the .caffemodel has layer {} twice, with other weights; the last ones count, as in Caffe",
+                    quoted(&name)
                 );
             }
             self.order.retain(|known| *known != name);
@@ -228,7 +231,7 @@ mod tests {
             (BlobProto { raw_data: Some(vec![1].into()), ..BlobProto::default() }, "are not supported"),
         ] {
             let message = read(&layer("conv", blob)).unwrap_err();
-            assert!(message.contains(part) && message.contains("layer \"conv\""), "{message}");
+            assert!(message.contains(part) && message.contains("layer 'conv'"), "{message}");
         }
         assert!(read(&WeightsNet::default()).unwrap_err().contains("empty"));
         assert!(Weights::from_bytes(Bytes::from_static(b"garbage")).is_err());

@@ -241,11 +241,11 @@ mod tests {
     #[test]
     fn undefined_doubled_and_unproduced_values_are_errors() {
         let text = message(vec![Node::new("r", "Relu", &["z"], &["y"])]);
-        assert_eq!(text, "node \"r\" (Relu): no node, input or initializer defines \"z\"");
+        assert_eq!(text, "node 'r' (Relu): no node, input or initializer defines \"z\"");
         let text = message(vec![Node::new("r", "Relu", &["x"], &["y"]), Node::new("s", "Relu", &["x"], &["y"])]);
-        assert_eq!(text, "node \"s\" (Relu): its output \"y\" is already defined elsewhere");
+        assert_eq!(text, "node 's' (Relu): its output \"y\" is already defined elsewhere");
         let text = message(vec![Node::new("r", "Relu", &["x"], &["x"])]);
-        assert_eq!(text, "node \"r\" (Relu): its output \"x\" is already defined elsewhere");
+        assert_eq!(text, "node 'r' (Relu): its output \"x\" is already defined elsewhere");
         let text = message(vec![Node::new("r", "Relu", &["x"], &["z"])]);
         assert_eq!(text, "graph \"g\": no node produces the output \"y\"");
     }

@@ -4,12 +4,15 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::frontend::file::unread;
+use crate::wording::quoted;
+
 /// An ONNX file that cannot be read, understood, converted or written. Messages name the node or tensor, the reason, and,
 /// where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum OnnxError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("{}", unread(path, source))]
     Read { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Write(#[from] crate::files::FileError),
@@ -23,7 +26,7 @@ pub enum OnnxError {
     /// A rule of the graph: names, edges, cycles.
     #[error("graph {graph:?}: {reason}")]
     Graph { graph: String, reason: String },
-    #[error("node {node:?} ({operator}): {reason}")]
+    #[error("node {} ({operator}): {reason}", quoted(.node))]
     Node { node: String, operator: String, reason: String },
     #[error("tensor {tensor:?}: {reason}")]
     Tensor { tensor: String, reason: String },

@@ -16,7 +16,8 @@ use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirVal
 
 use super::error::OnnxError;
 use super::export_quantized::{Doubt, doubt, integers, scale_tensor, zero_point};
-use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::made_of;
+use super::model::{Attribute, Dimension, Graph, MadeOf, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, first_ir_version};
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
 use super::tensor::Tensor;
@@ -108,7 +109,9 @@ impl Exporter {
         let source = self.operand(value)?;
         if source != name {
             let node = self.node_name(&format!("{name}/identity"));
-            self.nodes.push(Node::new(&node, "Identity", &[&source], &[name]));
+            let mut copy = Node::new(&node, "Identity", &[&source], &[name]);
+            copy.made_of = Some(MadeOf::default());
+            self.nodes.push(copy);
         }
         Ok(())
     }
@@ -117,6 +120,18 @@ impl Exporter {
         if let Some(doubt) = doubt(operation, &self.doubts) {
             self.doubts.extend(ir::results(operation).into_iter().map(|result| (ir::address(result), doubt)));
         }
+        let first = self.nodes.len();
+        self.nodes_of(operation)?;
+        let made = self.nodes.get_mut(first..).unwrap_or_default();
+        if !made.is_empty() {
+            let result = ir::results(operation).first().and_then(|value| self.values.get(&ir::address(*value)));
+            let is_split = Op::of(operation).is_some() && After::of(operation)?.is_some();
+            made_of::tell(made, &operation.origin(), result.map(String::as_str), is_split);
+        }
+        Ok(())
+    }
+
+    fn nodes_of(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
         match Op::of(operation) {
             Some(Op::Constant) => return self.constant(operation),
             Some(Op::If) => return self.branch(operation),

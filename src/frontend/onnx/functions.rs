@@ -236,6 +236,6 @@ mod tests {
         let call = NodeProto { domain: "own".to_owned(), ..node("h", &["a", "a"], &["c"]) };
         wide.graph.as_mut().unwrap().node.push(call);
         let text = inline(&mut wide, 18).unwrap_err().to_string();
-        assert_eq!(text, "node \"\" (h): it has 2 inputs and 1 outputs, the function takes 1 and gives 1");
+        assert_eq!(text, "node '' (h): it has 2 inputs and 1 outputs, the function takes 1 and gives 1");
     }
 }

@@ -25,6 +25,7 @@ use super::normalize::{NORMAL_OPSET, Rewriter, check_operators};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
 use super::tensor::{Tensor, element_count, element_type};
 use crate::diagnostics;
+use crate::wording::hint;
 
 /// How a model is read.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,11 @@ pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOption
 fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), OnnxError> {
     if let Some(unknown) = options.input_shapes.keys().find(|name| graph.inputs.iter().all(|i| i.name != **name)) {
         let names: Vec<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
-        return Err(OnnxError::input(unknown, format!("the model has no such input, it has {}", names.join(", "))));
+        let hint = hint(unknown, names.iter().copied());
+        return Err(OnnxError::input(
+            unknown,
+            format!("the model has no such input, it has {}{hint}", names.join(", ")),
+        ));
     }
     let mut sizes = SymbolSizes::default();
     for input in &graph.inputs {
@@ -410,9 +415,11 @@ impl<'c, 'a> Importer<'c, 'a> {
     }
 }
 
-/// A node that an older form of an operator became keeps the name of the user's node with its own.
+/// A node that an older form of an operator became keeps the name of the user's node with its own, and one of a file that a compilation
+/// left the nodes that went into it.
 fn origin_of(node: &Node) -> Origin {
-    Origin::from(node.made_of.as_deref().unwrap_or(&node.name)).named(&node.name)
+    let nodes = node.made_of.as_ref().map(|made| made.nodes.clone());
+    Origin { name: node.name.clone(), nodes: nodes.unwrap_or_else(|| vec![node.name.clone()]) }
 }
 
 fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {

@@ -26,6 +26,7 @@ mod functions;
 mod import;
 mod import_regions;
 pub mod integer_operators;
+mod made_of;
 pub mod model;
 pub mod normalize;
 pub mod operators;

@@ -76,8 +76,8 @@ pub struct Node {
     pub name: String,
     /// The name that the file gives it, where an input or another node has that.
     pub name_in_file: Option<String>,
-    /// The node of the user's model that it was made of, where it is not that node.
-    pub made_of: Option<String>,
+    /// The nodes of the user's model that it was made of, where it is not the one of its name.
+    pub made_of: Option<MadeOf>,
     /// Empty: the default domain.
     pub domain: String,
     /// `op_type` of ONNX.
@@ -88,6 +88,27 @@ pub struct Node {
     pub outputs: Vec<String>,
     /// Name, value; in the order of the file, names are unique.
     pub attributes: Vec<(String, Attribute)>,
+}
+
+/// What a node is made of. A file that a compilation leaves says it in the metadata of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MadeOf {
+    /// Nodes of the user's model, each once, in the order in which they ran.
+    pub nodes: Vec<String>,
+    /// The one whose result the first output is; none where that is the result of none.
+    pub result_of: Option<String>,
+}
+
+impl MadeOf {
+    /// A part of a node, whose result is that of no node.
+    pub fn part_of(nodes: &[String]) -> Self {
+        Self { nodes: nodes.to_vec(), result_of: None }
+    }
+
+    /// Of a node that says nothing of itself: it is itself.
+    pub fn itself(name: &str) -> Self {
+        Self { nodes: vec![name.to_owned()], result_of: Some(name.to_owned()) }
+    }
 }
 
 /// The value of an attribute.

@@ -14,7 +14,7 @@ use melior::ir::{Block, BlockRef, Value as MlirValue, ValueLike, block::BlockArg
 use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
 use super::import::Importer;
-use super::model::{Attribute, Graph, Model, Node};
+use super::model::{Attribute, Graph, MadeOf, Model, Node};
 use super::operators::{self, OnnxForm, OnnxOperator};
 use super::tensor::Tensor;
 
@@ -114,8 +114,8 @@ pub struct Rewriter<'c, 'a> {
     /// That of the network, not of a graph inside of it.
     outermost: BlockRef<'c, 'a>,
     names: Names,
-    /// The node of the user's network at hand, of which what is built is made.
-    current: String,
+    /// The node at hand, of which what is built is made: its name, and what it is made of itself.
+    current: (String, Option<MadeOf>),
     /// Values that a node or an output of the model reads.
     read: HashSet<String>,
     nodes: Vec<Node>,
@@ -133,7 +133,7 @@ impl<'c, 'a> Rewriter<'c, 'a> {
             importer: Importer { context, block, values: HashMap::new(), folding: HashSet::new() },
             outermost: block,
             names,
-            current: String::new(),
+            current: Default::default(),
             read: read.map(str::to_owned).collect(),
             nodes: Vec::with_capacity(graph.nodes.len()),
         }
@@ -164,7 +164,7 @@ impl<'c, 'a> Rewriter<'c, 'a> {
 
     fn rewrite_node(&mut self, mut node: Node, operator: &'static OnnxOperator) -> Result<(), OnnxError> {
         operators::check(operator, &mut node, self.opset)?;
-        self.current.clone_from(node.made_of.as_ref().unwrap_or(&node.name));
+        self.current = (node.name.clone(), node.made_of.clone());
         operators::upgrade(operator)(self, node)
     }
 
@@ -253,7 +253,12 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         let operator = operators::find_form(&node).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
         operators::fill_defaults(operator, &mut node, NORMAL_OPSET);
         operators::check(operator, &mut node, NORMAL_OPSET)?;
-        node.made_of = (node.name != self.current).then(|| self.current.clone());
+        let (name, made_of) = &self.current;
+        node.made_of = match made_of {
+            own if node.name == *name => own.clone(),
+            Some(own) => Some(MadeOf::part_of(&own.nodes)),
+            None => Some(MadeOf::part_of(std::slice::from_ref(name))),
+        };
         self.importer.node(&node)?;
         self.nodes.push(node);
         Ok(())

@@ -7,7 +7,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::error::OnnxError;
-use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::model::{Attribute, Dimension, Graph, MadeOf, Model, Node, Value};
 use super::normalize::NORMAL_OPSET;
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{self, dimension};
@@ -191,6 +191,7 @@ impl Reader<'_> {
     }
 
     fn node(&mut self, proto: NodeProto) -> Result<Node, OnnxError> {
+        let made_of = MadeOf::read(&proto.metadata_props);
         let mut node = Node {
             name: proto.name,
             name_in_file: None,
@@ -201,6 +202,7 @@ impl Reader<'_> {
             outputs: proto.output,
             attributes: Vec::with_capacity(proto.attribute.len()),
         };
+        node.made_of = made_of.map_err(|reason| OnnxError::node(&node, reason))?;
         for attribute in proto.attribute {
             let name = attribute.name.clone();
             if node.attribute(&name).is_some() {

@@ -37,6 +37,7 @@ impl Schema for WireMessage {
             (Self::Graph, 11..=13) => Self::ValueInfo,
             (Self::Graph, 15) => Self::SparseTensor,
             (Self::Node, 5) => Self::Attribute,
+            (Self::Node, 9) => Self::Leaf,
             (Self::Attribute, 5) => Self::Tensor,
             (Self::Attribute, 6) => Self::Graph,
             (Self::Attribute, 22) => Self::SparseTensor,

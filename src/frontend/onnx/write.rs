@@ -9,7 +9,7 @@ use hb_dialects::ElementType;
 
 use super::error::OnnxError;
 use super::file_buffer::FileBuffer;
-use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::model::{Attribute, Dimension, Graph, MadeOf, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{Dimension as DimensionProto, dimension};
 use super::proto::{
@@ -122,6 +122,8 @@ fn node(node: &Node, ir_version: i64) -> Result<NodeProto, OnnxError> {
         doc_string: String::new(),
         domain: node.domain.clone(),
         overload: String::new(),
+        // Nodes have metadata since version 10 of the format.
+        metadata_props: node.made_of.iter().filter(|_| ir_version >= 10).flat_map(MadeOf::metadata).collect(),
     })
 }
 

@@ -3,10 +3,12 @@
 use crate::{COMPILED, configuration, done, json, run, sample, tensor, text};
 use hb::cpu::Array;
 use hb::frontend::onnx;
-use hb::frontend::onnx::model::{Graph, Model, Node};
+use hb::frontend::onnx::model::{Graph, MadeOf, Model, Node};
+use hb::frontend::onnx::tensor::Tensor;
 use hb::sim::npy;
 use hb_dialects::ElementType;
 use serde_json::Value;
+use std::path::Path;
 
 #[test]
 fn every_layer_of_the_hbm_is_the_interpreters_to_the_byte() {
@@ -82,8 +84,19 @@ fn integers_of_every_level_mean_what_their_scales_say_and_a_network_that_was_cut
     let original = folder.join("model_output/digits_original_float_model.onnx");
     std::fs::copy(&original, folder.join("whole.onnx")).expect("a copy");
     done(folder, "hb_compile", &["-c", "cut.yaml"]);
-    let models = "whole.onnx,model_output/digits.hbm";
+    let models = "model_output/digits_optimized_float_model.onnx,model_output/digits.hbm";
     done(folder, "hb_verifier", &["-m", models, "-i", &sample, "--min-cosine", "0.98"]);
+    // The head of the whole network is in one of the two only: nothing was compared with it.
+    let models = "whole.onnx,model_output/digits.hbm";
+    done(folder, "hb_verifier", &["-m", models, "-i", &sample]);
+    let output = run(folder, "hb_verifier", &["-m", models, "-i", &sample, "--min-cosine", "0.98"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("of whole.onnx is not compared: model_output/digits.hbm has no output of that name"),
+        "{errors}"
+    );
+    assert!(!errors.contains("has cosine"), "{errors}");
     let output = run(folder, "hb_verifier", &["-m", models, "-i", &sample, "--min-cosine", "0.9999999"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("output 'residual_1/Relu'"), "{}", text(&output.stderr));
@@ -166,4 +179,212 @@ fn a_layer_with_the_name_of_another_nodes_output() {
     assert!(comparison["outputs"][0]["cosine"].as_f64().is_some_and(|cosine| cosine > 0.999), "{comparison:#}");
     let layers = comparison["layers"].as_array().expect("a list");
     assert!(layers.iter().all(|layer| layer["cosine"].as_f64().is_some_and(|cosine| cosine > 0.999)), "{layers:#?}");
+}
+
+/// Weights whose channels differ, and a normalization that moves every value: what is fused is far from what it was fused into.
+fn save_fused(folder: &Path) {
+    let numbers = |shape: &[usize], step: usize| {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|index| (index * step % 23) as f32 / 11.0 - 1.0).collect();
+        Tensor::from_f32s(&values).reshaped(shape.to_vec()).expect("a tensor")
+    };
+    let four = |values: [f32; 4]| Tensor::from_f32s(&values);
+    let graph = Graph {
+        name: "fused".into(),
+        nodes: vec![
+            Node::new("conv", "Conv", &["x", "w"], &["c"]),
+            Node::new("norm", "BatchNormalization", &["c", "scale", "shift", "mean", "variance"], &["n"]),
+            Node::new("relu", "Relu", &["n"], &["r"]),
+            Node::new("head", "Conv", &["r", "v"], &["h"]),
+            Node::new("scaled", "BatchNormalization", &["h", "scale", "shift", "mean", "variance"], &["y"]),
+        ],
+        inputs: vec![tensor("x", ElementType::F32, &[1, 3, 8, 8])],
+        outputs: vec![tensor("y", ElementType::F32, &[1, 4, 6, 6])],
+        initializers: vec![
+            ("w".into(), numbers(&[4, 3, 3, 3], 7)),
+            ("v".into(), numbers(&[4, 4, 1, 1], 5)),
+            ("scale".into(), four([1.0, -2.0, 0.5, 3.0])),
+            ("shift".into(), four([-1.0, 2.0, 0.25, -3.0])),
+            ("mean".into(), four([2.0, -1.0, 0.5, 1.0])),
+            ("variance".into(), four([4.0, 1.0, 0.5, 2.0])),
+        ],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("m.onnx")).expect("written");
+    let values: Vec<f32> = (0..192).map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0).collect();
+    let array = Array::from_values(&[1, 3, 8, 8], &values).expect("an array");
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    for file in ["x.npy", "samples/0.npy"] {
+        std::fs::write(folder.join(file), npy::encode(&array).expect("encodes")).expect("a file");
+    }
+    let yaml = "model_parameters: {onnx_model: m.onnx, march: nash-e, output_model_file_prefix: m, working_dir: out, layer_out_dump: true}\n\
+                input_parameters: {input_type_train: featuremap, input_type_rt: featuremap}\n\
+                calibration_parameters: {cal_data_dir: samples, calibration_type: max}\n";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+}
+
+/// A convolution with its normalization and its Relu is the Relu: every pair that is compared is one tensor, at every stage.
+#[test]
+fn stages_of_a_fused_network_are_compared_tensor_by_tensor() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    save_fused(folder);
+    done(folder, "hb_compile", &["-c", "cfg.yaml"]);
+    let of = |stage: &str| format!("out/m_{stage}");
+    let [original, optimized, calibrated, ptq, bc] = [
+        "original_float_model.onnx",
+        "optimized_float_model.onnx",
+        "calibrated_model.onnx",
+        "ptq_model.onnx",
+        "quantized_model.bc",
+    ]
+    .map(of);
+    for models in [
+        format!("{original},{optimized},{calibrated}"),
+        format!("m.onnx,{optimized},{ptq}"),
+        format!("m.onnx,{optimized},{bc}"),
+        format!("{calibrated},{ptq},out/m.hbm"),
+    ] {
+        let report =
+            json(&done(folder, "hb_verifier", &["-m", &models, "-i", "x.npy", "--json", "--min-cosine", "0.98"]));
+        for pair in report["comparisons"].as_array().expect("pairs") {
+            let layers = pair["layers"].as_array().expect("layers");
+            let names: Vec<&str> = layers.iter().map(|layer| layer["name"].as_str().expect("a name")).collect();
+            assert!(names.contains(&"relu") && names.contains(&"scaled"), "{pair:#}");
+            assert!(
+                layers.iter().all(|layer| layer["cosine"].as_f64().is_some_and(|cosine| cosine > 0.98)),
+                "{pair:#}"
+            );
+        }
+        // What the user's own file has and no later stage.
+        let first = &report["comparisons"][0];
+        if models.starts_with("m.onnx") {
+            let alone = first["layers_not_compared"].as_array().expect("a list");
+            let reason = |name: &str| {
+                let of_first = alone.iter().find(|layer| layer["name"] == name && layer["model"] == "m.onnx");
+                of_first.expect("it is told")["reason"].as_str().expect("a text").to_owned()
+            };
+            assert!(reason("head").contains("which gives the result of node 'scaled'"), "{alone:#?}");
+            assert!(reason("conv").contains(&optimized), "{alone:#?}");
+        }
+    }
+    let shown = text(&done(folder, "hb_verifier", &["-m", &format!("m.onnx,{optimized}"), "-i", "x.npy"]).stdout);
+    assert!(shown.contains("are not compared") && shown.contains("layer 'head' (Conv) of m.onnx"), "{shown}");
+    // The file says it itself.
+    let model = onnx::load(&folder.join(&optimized)).expect("a model");
+    let made = |name: &str| model.graph.nodes.iter().find(|node| node.name == name).expect("a node").made_of.clone();
+    let nodes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(made("conv"), Some(MadeOf { nodes: nodes(&["conv", "norm"]), result_of: None }));
+    assert_eq!(made("relu"), None);
+    let head = MadeOf { nodes: nodes(&["head", "scaled"]), result_of: Some("scaled".into()) };
+    assert_eq!(made("head"), Some(head));
+}
+
+/// Two networks of one input and the output `y`.
+fn save_pair(folder: &Path, names: [&str; 2], nodes: [Vec<Node>; 2], shape: &[usize], outputs: [&str; 2]) {
+    for ((name, nodes), output) in names.into_iter().zip(nodes).zip(outputs) {
+        let graph = Graph {
+            name: name.into(),
+            nodes,
+            inputs: vec![tensor("x", ElementType::F32, shape)],
+            outputs: vec![tensor(output, ElementType::F32, shape)],
+            initializers: vec![("k".into(), Tensor::from_f32s(&[1.2]))],
+            ..Graph::default()
+        };
+        onnx::save(&Model::new(9, 19, graph), &folder.join(name)).expect("written");
+    }
+}
+
+#[test]
+fn an_output_of_one_value_is_judged_by_its_size_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let nodes = [vec![Node::new("n", "Abs", &["x"], &["y"])], vec![Node::new("n", "Mul", &["x", "k"], &["y"])]];
+    save_pair(folder, ["a.onnx", "b.onnx"], nodes, &[1, 1], ["y", "y"]);
+    let array = Array::from_values(&[1, 1], &[0.183f32]).expect("an array");
+    std::fs::write(folder.join("x.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+    let arguments = |least| ["-m", "a.onnx,b.onnx", "-i", "x.npy", "--json", "--min-cosine", least];
+    // 2 * 1.2 / (1 + 1.2^2)
+    let report = json(&done(folder, "hb_verifier", &arguments("0.98")));
+    let cosine = report["comparisons"][0]["outputs"][0]["cosine"].as_f64().expect("a number");
+    assert!((cosine - 2.4 / 2.44).abs() < 1e-6, "{cosine}");
+    assert_eq!(run(folder, "hb_verifier", &arguments("0.99")).status.code(), Some(1));
+}
+
+#[test]
+fn an_output_that_nothing_was_compared_with_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // Only the layer `n` is in both: the outputs have other names, and are no layers.
+    let with_end = |output| vec![Node::new("n", "Abs", &["x"], &["h"]), Node::new("end", "Neg", &["h"], &[output])];
+    let other = vec![Node::new("n", "Abs", &["x"], &["h"]), Node::new("last", "Neg", &["h"], &["z"])];
+    save_pair(folder, ["a.onnx", "b.onnx"], [with_end("y"), other], &[1, 4], ["y", "z"]);
+    let array = Array::from_values(&[1, 4], &[1.0f32, -2.0, 3.0, 0.5]).expect("an array");
+    std::fs::write(folder.join("x.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+    let output = run(folder, "hb_verifier", &["-m", "a.onnx,b.onnx", "-i", "x.npy", "--min-cosine", "0.5"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    for (own, model, other) in [("y", "a.onnx", "b.onnx"), ("z", "b.onnx", "a.onnx")] {
+        assert!(
+            errors.contains(&format!("output '{own}' of {model} is not compared: {other} has no output of that name")),
+            "{errors}"
+        );
+    }
+}
+
+/// Scores beside boxes in pixels, which one cosine would hide.
+#[test]
+fn the_worst_slice_counts_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mask = |last: f32| {
+        let keep = [1.0, 1.0, 1.0, 1.0, last];
+        let name = format!("m{last}.onnx");
+        let graph = Graph {
+            name: "boxes".into(),
+            nodes: vec![Node::new("n", "Mul", &["x", "keep"], &["y"])],
+            inputs: vec![tensor("x", ElementType::F32, &[1, 64, 5])],
+            outputs: vec![tensor("y", ElementType::F32, &[1, 64, 5])],
+            initializers: vec![("keep".into(), Tensor::from_f32s(&keep))],
+            ..Graph::default()
+        };
+        onnx::save(&Model::new(9, 19, graph), &folder.join(&name)).expect("written");
+        name
+    };
+    let models = format!("{},{}", mask(1.0), mask(0.0));
+    let row = |index: usize| [100.0 + index as f32, 200.0, 50.0, 60.0, (index % 7) as f32 / 7.0];
+    let values: Vec<f32> = (0..64).flat_map(row).collect();
+    let array = Array::from_values(&[1, 64, 5], &values).expect("an array");
+    std::fs::write(folder.join("x.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+    let output = run(folder, "hb_verifier", &["-m", &models, "-i", "x.npy", "--min-cosine", "0.99"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).contains("the worst part of output 'y' is slice 4 of axis 2: mean cosine 0.000000"),
+        "{output:?}"
+    );
+    assert!(
+        text(&output.stderr).contains("output 'y' of m0.onnx has in slice 4 of axis 2 a mean cosine of 0.000000"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn files_that_do_not_fit_the_options_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("m.onnx"), b"").expect("a file");
+    std::fs::write(folder.join("n.prototxt"), b"").expect("a file");
+    let error = |program: &str, arguments: &[&str], status| {
+        let output = run(folder, program, arguments);
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        text(&output.stderr)
+    };
+    let absent = error("hb_verifier", &["-m", "no.onnx,m.onnx", "-i", "x.npy"], 1);
+    assert_eq!(absent, "hb_verifier: no.onnx: there is no such file\n");
+    let proto = ["-m", "m.onnx,m.onnx", "-i", "x.npy", "--proto", "n.prototxt"];
+    assert!(error("hb_verifier", &proto, 2).contains("none of the models is one; leave it out"));
+    let absent = error("hb_compile", &["-m", "no.onnx", "--march", "nash-e"], 1);
+    assert!(absent.contains("no.onnx: there is no such file"), "{absent}");
+    let both = error("hb_compile", &["-m", "m.onnx", "--proto", "n.prototxt", "--march", "nash-e"], 1);
+    assert!(both.contains("m.onnx: an ONNX model holds its structure itself; leave out --proto"), "{both}");
 }

@@ -5,6 +5,7 @@ use super::super::proto::{CodeType, DetectionOutputParameter};
 use super::Built;
 use super::elementwise::float;
 use crate::frontend::onnx::tensor::Tensor;
+use crate::wording::quoted;
 use hb_dialects::ElementType;
 
 /// Sizes of what is detected.
@@ -43,7 +44,10 @@ fn sizes(b: &mut LayerBuilder<'_>, parameter: &DetectionOutputParameter) -> Resu
         return Err("nms_param: eta other than 1 is not supported".to_owned());
     }
     if parameter.save_output_param.is_some() {
-        tracing::info!("layer {:?}: save_output_param is not looked at: no files are written", b.layer.place.layer);
+        tracing::info!(
+            "layer {}: save_output_param is not looked at: no files are written",
+            quoted(&b.layer.place.layer)
+        );
     }
     if priors.rank() != 3 || priors.size(1)? != 2 || priors.size(0)? != 1 || priors.size(2)? % 4 != 0 {
         return Err(format!("its third bottom has the shape {}, it must be [1, 2, 4 * priors]", shown(&priors.shape)));

@@ -274,6 +274,11 @@ pub fn find(kind: &str) -> Option<&'static LayerType> {
     BY_NAME.get(kind).copied()
 }
 
+/// The types of all rows.
+pub fn types() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().flat_map(|layer| layer.names.iter().copied())
+}
+
 /// What to do about a layer that only training has; none for others.
 pub fn training(kind: &str) -> Option<&'static str> {
     Some(match kind {

@@ -26,19 +26,18 @@ pub(super) fn tell_mixed(executable: &FloatExecutable, inputs: &[CheckedInput]) 
         let Some(samples) = other.get_mut(index).and_then(change_all_but_first) else { continue };
         let run = |arrays: &[Array]| executable.run(&arrays.iter().collect::<Vec<_>>()).map_err(CalibrationError::from);
         let (before, after) = (run(&sample)?, run(&other)?);
-        let differs = |part: &dyn Fn(&Array) -> usize| {
-            let pairs = before.iter().zip(&after);
-            pairs.map(|(before, after)| differ(before, after, part(before))).collect::<Vec<bool>>()
+        let pairs = || before.iter().zip(&after);
+        let mixes = |(before, after): (&Array, &Array)| {
+            let mut axes = sample_axes(before, samples).into_iter().peekable();
+            axes.peek().is_some() && axes.all(|axis| differ(before, after, Some((axis, samples))))
         };
-        let first = differs(&|output| first_sample(output, samples));
-        let whole = differs(&|output| output.shape().iter().product());
-        let outputs = executable.outputs().map(|(name, ..)| name);
+        let outputs = executable.outputs().map(|(name, ..)| name).zip(pairs());
         let mixed: Vec<String> =
-            outputs.zip(first).filter(|(_, differs)| *differs).map(|(name, _)| format!("'{name}'")).collect();
+            outputs.filter(|(_, pair)| mixes(*pair)).map(|(name, _)| format!("'{name}'")).collect();
         let (name, advice) = (&input.name, "export the model for this batch, or leave it to input_batch");
-        if before.iter().all(|output| first_sample(output, samples) == 0) {
+        if before.iter().all(|output| sample_axes(output, samples).is_empty()) {
             tracing::warn!(
-                "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and no output has so many there. If \
+                "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and no output has a dimension of so many. If \
                  these are samples of a batch, they are mixed or lost: {advice}"
             );
         } else if !mixed.is_empty() {
@@ -47,7 +46,7 @@ pub(super) fn tell_mixed(executable: &FloatExecutable, inputs: &[CheckedInput]) 
                 "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and what is behind the first changes \
                  output {outputs} at its first, too. If these are samples of a batch, they are mixed: {advice}"
             );
-        } else if !whole.contains(&true) {
+        } else if !pairs().any(|(before, after)| differ(before, after, None)) {
             tracing::warn!(
                 "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and no output depends on what is \
                  behind the first. If these are samples of a batch, they are lost: {advice}"
@@ -77,19 +76,47 @@ fn change_all_but_first(array: &mut Array) -> Option<usize> {
     Some(samples)
 }
 
-/// How many elements of an output belong to the first sample; none where its first dimension is not so many, or a multiple.
-fn first_sample(output: &Array, samples: usize) -> usize {
-    let rows = output.shape().first().copied().unwrap_or(0);
-    if rows.is_multiple_of(samples) { output.shape().iter().product::<usize>() / samples } else { 0 }
+/// The dimensions of an output that may be those of its samples: the first, where it has as many or a multiple, and others of exactly so many, such as that of
+/// `[T, N, C]`.
+fn sample_axes(output: &Array, samples: usize) -> Vec<usize> {
+    let is_of_samples =
+        |(axis, size): &(usize, &usize)| **size == samples || (*axis == 0 && size.is_multiple_of(samples));
+    output.shape().iter().enumerate().filter(is_of_samples).map(|(axis, _)| axis).collect()
 }
 
-/// Whether the first elements differ; all of them where an output has another size.
-fn differ(before: &Array, after: &Array, count: usize) -> bool {
+/// Whether two outputs differ: as a whole, or in the first of so many samples along an axis.
+fn differ(before: &Array, after: &Array, part: Option<(usize, usize)>) -> bool {
     if before.shape() != after.shape() {
-        return count == before.shape().iter().product::<usize>();
+        return true;
     }
+    // Elements of the axis that are the first sample's, of all of it, and from one to the next.
+    let (first, size, inner) = part.map_or((1, 1, 1), |(axis, samples)| {
+        let size = before.shape().get(axis).copied().unwrap_or(1);
+        (size / samples.max(1), size, before.shape().iter().skip(axis + 1).product())
+    });
     let (before, after) = (before.to_f64(), after.to_f64());
     let largest = before.iter().filter(|value| value.is_finite()).fold(0f64, |most, value| most.max(value.abs()));
     let differ = |(a, b): (&f64, &f64)| (a - b).abs() > TOLERANCE * largest && !(a.is_nan() && b.is_nan());
-    before.iter().zip(&after).take(count).any(differ)
+    let is_first = |index: usize| index / usize::max(inner, 1) % usize::max(size, 1) < first;
+    before.iter().zip(&after).enumerate().any(|(index, pair)| is_first(index) && differ(pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_compared_where_they_lie() {
+        let array = |shape: &[usize], values: &[f32]| Array::from_values(shape, values).unwrap();
+        // Steps, samples, channels: only the second sample differs.
+        let before = array(&[2, 2, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        let after = array(&[2, 2, 2], &[1.0, 2.0, 0.0, 0.0, 5.0, 6.0, 0.0, 0.0]);
+        let differing: Vec<bool> = (0..3).map(|axis| differ(&before, &after, Some((axis, 2)))).collect();
+        assert_eq!((differing, differ(&before, &after, None)), (vec![true, false, true], true));
+        // A first dimension of regions, two for each sample.
+        let (before, after) = (array(&[4], &[1.0, 2.0, 3.0, 4.0]), array(&[4], &[1.0, 2.0, 0.0, 4.0]));
+        assert!(!differ(&before, &after, Some((0, 2))) && differ(&before, &after, Some((0, 1))));
+        assert_eq!((sample_axes(&before, 2), sample_axes(&before, 3)), (vec![0], vec![]));
+        assert_eq!(sample_axes(&array(&[1, 2, 4], &[0.0; 8]), 2), [1]);
+    }
 }

@@ -47,7 +47,7 @@ fn softmax(x: &str, y: &str, axis: i64) -> Node {
 
 const MIXED: &str =
     "what is behind the first changes output 'y' at its first, too. If these are samples of a batch, they are mixed";
-const NOWHERE: &str = "no output has so many there. If these are samples of a batch, they are mixed or lost";
+const NOWHERE: &str = "no output has a dimension of so many. If these are samples of a batch, they are mixed or lost";
 const LOST: &str = "no output depends on what is behind the first. If these are samples of a batch, they are lost";
 
 /// The 1 of the batch is a constant, or went into another dimension before, or is asked for by its index.
@@ -86,4 +86,8 @@ fn samples_that_stay_apart() {
         let shown = told(batch, nodes, &[("row", integers(&[-1, 160]))]);
         assert!(!shown.contains("If these are samples"), "{shown}");
     }
+    // Steps first, as recurrent networks give them: [T, N, C].
+    let steps = Node::new("Transpose_1", "Transpose", &["x"], &["t"]).with("perm", Attribute::Ints(vec![1, 0, 2]));
+    let shown = told(Dimension::Named("N".into()), vec![steps, softmax("t", "y", 2)], &[]);
+    assert!(!shown.contains("If these are samples"), "{shown}");
 }

@@ -57,7 +57,9 @@ pub fn cut<'c: 'a, 'a>(
     let Some(block) = ir::body(function) else { return Ok(Vec::new()) };
     let Some(end) = block.terminator() else { return Ok(Vec::new()) };
     let mut cuts = Vec::new();
-    for operation in ir::operations(block) {
+    // Constants and casts are no nodes, whatever they are called.
+    let is_node = |operation: &OperationRef<'_, '_>| Op::of(*operation).is_some_and(|op| op != Op::Constant);
+    for operation in ir::operations(block).into_iter().filter(is_node) {
         let node = operation.node();
         let Some(&on_bpu) = on_bpu.get(node.as_str()) else { continue };
         let (&[result], Some(values)) = (ir::results(operation).as_slice(), computed.get(&node)) else { continue };
@@ -197,4 +199,30 @@ fn magnitude(value: Value<'_, '_>) -> Result<Option<f64>, IrError> {
         Element::Quantized(quantized) => Some(f64::from(1u32 << (quantized.bits - 1)) * largest_scale(&quantized)),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::calibrate::network;
+
+    /// What a pass makes of the parts of a node may be called as a node of the user is.
+    #[test]
+    fn a_constant_of_the_name_of_a_node_is_not_cut() {
+        const TEXT: &str = r#"func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+            %c = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32> loc("first/weight")
+            %0 = hfloat.add %x, %c : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> loc("first")
+            %1 = hfloat.neg %0 : (tensor<2xf32>) -> tensor<2xf32> loc("first/weight")
+            return %1 : tensor<2xf32>
+        }"#;
+        let context = hb_dialects::context();
+        let module = melior::ir::Module::parse(&context, TEXT).expect("the text parses");
+        let nodes = ["first", "first/weight"];
+        let computed = nodes.iter().map(|node| ((*node).to_owned(), vec![0.0; 2])).collect();
+        let on_bpu = nodes.iter().map(|node| (*node, false)).collect();
+        let cuts = cut(network(&module).expect("a network"), &computed, &on_bpu).expect("it is cut");
+        assert_eq!(cuts.iter().map(|cut| cut.node.as_str()).collect::<Vec<_>>(), nodes);
+        let sum = ir::defining_operation(cuts[0].value).expect("a sum");
+        assert!(ir::constant_of(sum.operand_at(1).expect("two operands")).is_some());
+    }
 }

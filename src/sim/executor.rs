@@ -6,7 +6,7 @@ use crate::hbm::{Layer, Manifest, TensorQuantization};
 use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
 use hb_dialects::{ElementType, hfloat};
 use melior::ir::{BlockLike, OperationRef, ValueLike, operation::OperationLike};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Meaning {
     pub channels_last: Vec<bool>,
     /// Inner layers by name.
     pub layers: HashMap<String, LayerOrigin>,
+    /// The layers that give outputs of other names, by output.
+    pub makers: HashMap<String, String>,
     /// Whether the layers are those of a lowering, which gives equal parts of a node equal names.
     pub is_lowered: bool,
     /// Whether outputs of the name of a layer were made outputs for a look at it, and are none of the network.
@@ -127,6 +129,7 @@ impl Meaning {
             outputs: manifest.outputs.iter().map(|output| output.quantization.clone()).collect(),
             channels_last: manifest.outputs.iter().map(|output| output.layout == "NHWC").collect(),
             layers: manifest.layers.iter().map(|layer| (layer.name.clone(), of(layer))).collect(),
+            makers: HashMap::new(),
             is_lowered: true,
             dumps_layers: manifest.parameters.iter().any(|parameter| {
                 parameter.name == "layer_out_dump" && parameter.effective.eq_ignore_ascii_case("true")
@@ -137,7 +140,11 @@ impl Meaning {
     /// Of a network of ONNX, or what a Caffe network is as one.
     pub fn of_model(model: &Model) -> Self {
         let layers = model.graph.nodes.iter().map(|node| (node.name.clone(), LayerOrigin::of_node(node)));
-        Self { layers: layers.collect(), ..Self::default() }
+        let first = |node: &Node| Some((node.outputs.first()?.clone(), node.name.clone()));
+        let mut makers: HashMap<String, String> = model.graph.nodes.iter().filter_map(first).collect();
+        let outputs: HashSet<&String> = model.graph.outputs.iter().map(|output| &output.name).collect();
+        makers.retain(|name, _| outputs.contains(name));
+        Self { layers: layers.collect(), makers, ..Self::default() }
     }
 }
 

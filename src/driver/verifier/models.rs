@@ -120,12 +120,17 @@ impl ComparedModel {
         Ok(layers)
     }
 
-    /// A layer of which the model says nothing. An output of a compiled network that was cut has the name of the node whose result it is; what
-    /// the forms of older operators become has a name of its own.
+    /// A layer of which the model says nothing. A lowered network shows by the name of its node the result of one that needs no operation, such as a
+    /// Flatten, and the outputs of one that was cut; what the forms of older operators become has a name of its own.
     fn unknown(&self, name: &str) -> LayerOrigin {
-        let operator = if self.kind == "hbm" { "output" } else { "part" };
-        let result_of = (self.kind == "hbm").then(|| name.to_owned());
+        let operator = if self.is_compiled() { "no operation" } else { "part" };
+        let result_of = self.is_compiled().then(|| name.to_owned());
         LayerOrigin { operator: operator.into(), nodes: result_of.clone().into_iter().collect(), result_of }
+    }
+
+    /// The layer that an output is, as far as the model says it.
+    pub fn layer_of(&self, output: &str) -> String {
+        self.meaning.makers.get(output).map_or(output, String::as_str).to_owned()
     }
 
     /// Whether it is compiled, or on the way to it: its layers are those of a lowering.

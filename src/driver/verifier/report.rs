@@ -37,6 +37,8 @@ struct Pair {
 /// An output that only one has.
 struct OutputAlone {
     name: String,
+    /// The layer that it is.
+    layer: String,
     /// An inner layer that the model was compiled to show; the network has no such output.
     is_dumped: bool,
 }
@@ -170,7 +172,7 @@ impl ComparisonReport {
             pair.layers.common.iter().any(|layer| of(layer) == output)
         };
         let missing = |outputs: &'p [OutputAlone], models, of: fn(&LayerDifference) -> &String| {
-            let missing = outputs.iter().filter(move |output| !output.is_dumped && !is_layer(&output.name, of));
+            let missing = outputs.iter().filter(move |output| !output.is_dumped && !is_layer(&output.layer, of));
             missing.map(move |output| (models, output.name.as_str()))
         };
         let of_first = missing(&pair.only_first, (first, second), |layer| &layer.names.0);
@@ -265,7 +267,7 @@ impl Pair {
     /// Outputs of one that are inner layers of the other, because that was cut elsewhere.
     fn judged_layers(&self) -> impl Iterator<Item = &LayerDifference> {
         let is_output = |outputs: &[OutputAlone], name: &String| {
-            outputs.iter().any(|output| !output.is_dumped && output.name == *name)
+            outputs.iter().any(|output| !output.is_dumped && output.layer == *name)
         };
         self.layers.common.iter().filter(move |layer| {
             is_output(&self.only_first, &layer.names.0) || is_output(&self.only_second, &layer.names.1)
@@ -438,7 +440,13 @@ fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &Compare
         .collect();
     let alone = |model: &ComparedModel, others: &[String]| -> Vec<OutputAlone> {
         let names = model.executor.outputs().iter().enumerate().filter(|(_, name)| !others.contains(name));
-        names.map(|(index, name)| OutputAlone { name: name.clone(), is_dumped: model.is_dumped(index) }).collect()
+        names
+            .map(|(index, name)| OutputAlone {
+                name: name.clone(),
+                layer: model.layer_of(name),
+                is_dumped: model.is_dumped(index),
+            })
+            .collect()
     };
     let (only_first, only_second) = (alone(one, other_names), alone(other, names));
     Pair { first, second, outputs, only_first, only_second, layers: ComparedLayers::default() }

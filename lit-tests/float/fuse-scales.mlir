@@ -237,3 +237,12 @@ func.func @shifts_that_round(%x: tensor<1x1x2x2xf32>) -> (tensor<1x1x2x2xf32>, t
   %5 = hfloat.sub %4, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
   return %2, %5 : tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>
 }
+
+// Statistics in f32 of what is not.
+// CHECK-LABEL: func.func @half
+// CHECK: hfloat.batch_normalization %arg0
+func.func @half(%x: tensor<1x2x2xf16>) -> tensor<1x2x2xf16> {
+  %s = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %0 = hfloat.batch_normalization %x, %s, %s, %s, %s : (tensor<1x2x2xf16>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2xf16>
+  return %0 : tensor<1x2x2xf16>
+}

@@ -110,6 +110,10 @@ fn replace(old: OperationRef<'_, '_>, new: OperationRef<'_, '_>) -> Result<(), P
 }
 
 fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<ChannelMap>, PassFailure> {
+    // Those of a float16 network may be f32.
+    if TensorType::from_type(operation.operand_at(0)?.r#type())?.element != ElementType::F32 {
+        return Ok(None);
+    }
     let mut statistics = Vec::new();
     for index in 1..5 {
         let constant = ir::constant_of(operation.operand_at(index)?);

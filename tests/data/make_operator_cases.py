@@ -366,7 +366,8 @@ def statistics():
 
 def batch_normalization():
     def operands(*shape, dtype=np.float32):
-        channels = shape[1]
+        # Of one dimension the channel is one.
+        channels = shape[1] if len(shape) > 1 else 1
         parameters = [values(channels, seed=1), values(channels, seed=2), values(channels, seed=3),
                       values(channels, low=0.25, seed=4)]
         return [values(*shape, dtype=dtype), *[Weight(p.astype(dtype)) for p in parameters]]
@@ -375,7 +376,7 @@ def batch_normalization():
         case("BatchNormalization", f"opset_{opset}", *operands(2, 3, 4, 5), opset=opset)
     case("BatchNormalization", "epsilon", *operands(1, 3, 4, 4), epsilon=0.1)
     case("BatchNormalization", "momentum_has_no_effect", *operands(1, 3, 4, 4), momentum=0.5)
-    for shape in [(4, 3), (2, 3, 5), (1, 2, 3, 2, 3)]:
+    for shape in [(5,), (4, 3), (2, 3, 5), (1, 2, 3, 2, 3)]:
         case("BatchNormalization", f"rank_{len(shape)}", *operands(*shape))
     case("BatchNormalization", "float64", *operands(1, 3, 2, 2, dtype=np.float64))
     case("BatchNormalization", "parameters_are_inputs", values(1, 2, 3, 3), values(2), values(2), values(2),

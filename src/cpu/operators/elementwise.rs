@@ -98,7 +98,9 @@ pub(super) fn batch_normalization(node: &mut OperatorNode) -> Results {
     let factor_at = node.graph.load(factor, vec![axis(0)]);
     let offset = parameter(node, 2)? - parameter(node, 3)? * factor_at;
     let offset = node.fill(&channels, offset)?;
-    let channel = |id| node.graph.load(id, vec![axis(1)]);
+    // A tensor of one dimension has a single channel.
+    let place = if node.shape(node.operand(0)?)?.len() > 1 { axis(1) } else { expression::index(0) };
+    let channel = |id| node.graph.load(id, vec![place.clone()]);
     let element = node.element(factor)?;
     let value = node.broadcast(0)?.cast(element) * channel(factor) + channel(offset);
     node.fill_result(value)

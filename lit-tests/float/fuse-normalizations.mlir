@@ -151,3 +151,15 @@ func.func @unknown_rows(%x: tensor<3x5xf32>, %a: tensor<3xf32>) -> (tensor<3xf32
   %7 = hfloat.div %a, %6 : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
   return %2, %7 : tensor<3xf32>, tensor<3xf32>
 }
+
+// The mean and deviation of images are constants.
+// CHECK-LABEL: func.func @constants
+// CHECK: hfloat.sub
+// CHECK-NEXT: hfloat.div
+func.func @constants(%x: tensor<1x3x2x2xf32>) -> tensor<1x3x2x2xf32> {
+  %mean = hfloat.constant dense<[[[0.5]], [[0.25]], [[0.75]]]> : tensor<3x1x1xf32>
+  %deviation = hfloat.constant dense<[[[0.5]], [[0.25]], [[0.75]]]> : tensor<3x1x1xf32>
+  %0 = hfloat.sub %x, %mean : (tensor<1x3x2x2xf32>, tensor<3x1x1xf32>) -> tensor<1x3x2x2xf32>
+  %1 = hfloat.div %0, %deviation : (tensor<1x3x2x2xf32>, tensor<3x1x1xf32>) -> tensor<1x3x2x2xf32>
+  return %1 : tensor<1x3x2x2xf32>
+}

@@ -101,8 +101,11 @@ fn without_ones<'c: 'a, 'a>(
     while let Some(operation) = ir::defining_operation(value) {
         let moves =
             matches!(Op::of(operation), Some(Op::Reshape | Op::Unsqueeze | Op::Squeeze | Op::Expand | Op::Identity));
+        if !moves {
+            break;
+        }
         let input = operation.operand_at(0)?;
-        if !moves || larger_sizes(value).is_none_or(|own| larger_sizes(input) != Some(own)) {
+        if larger_sizes(value).is_none_or(|own| larger_sizes(input) != Some(own)) {
             break;
         }
         passed.push(operation);

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::GraphTensorId;
-use super::graph::{Action, Compute, ExpressionGraph};
+use super::graph::{Action, Compute, ExpressionGraph, GraphTensor};
 use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
@@ -317,15 +317,21 @@ impl Executable {
         Some(ResultView { element: tensor.element, shape: &tensor.shape, bytes })
     }
 
+    /// A value that is shown as it is. Of one whose size is known only when the network runs the rest of its memory would be shown, too, which has no
+    /// meaning.
+    fn shown(&self, id: GraphTensorId) -> Option<&GraphTensor> {
+        self.prepared.graph.tensor(id).filter(|tensor| tensor.sizes.is_none())
+    }
+
     fn observe(&self, id: GraphTensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
-        if let (Some(tensor), Some(view)) = (self.prepared.graph.tensor(id), self.view(id, pointers)) {
+        if let (Some(tensor), Some(view)) = (self.shown(id), self.view(id, pointers)) {
             observer(&tensor.name, view);
         }
     }
 
     fn alter(&self, id: GraphTensorId, pointers: &Pointers, alter: &mut dyn FnMut(&str, ResultView<'_>)) {
         let place = self.place(id).filter(|place| matches!(place, TensorPlace::Output(_) | TensorPlace::Arena(_)));
-        if let (Some(tensor), Some(place)) = (self.prepared.graph.tensor(id), place)
+        if let (Some(tensor), Some(place)) = (self.shown(id), place)
             && let Some(view) = self.result_at(id, place, pointers)
         {
             alter(&tensor.name, view);

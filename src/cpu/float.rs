@@ -92,7 +92,7 @@ impl FloatExecutable {
     }
 
     /// As `run`; calls `observer` with the name and value of every input and of every intermediate value that the options
-    /// selected, in order of execution. A value is named after the node that makes it; an input by its own name.
+    /// selected, in order of execution, but those whose size is known only now. A value is named after the node that makes it; an input by its own name.
     ///
     /// # Errors
     /// As `run`.

@@ -1267,8 +1267,9 @@ def Onnx_RotaryEmbedding : OnnxComposite<"RotaryEmbedding", [23]> {
   let onnxInputs = [OnnxInputs<1, 3, 4>];
   let onnxAttributes = [Consumed<"interleaved", "Flag">, Consumed<"num_heads", "Int">, Consumed<"rotary_embedding_dim", "Int">];
 }
+// Of opset 8, with samples and their lengths, it is refused.
 def Onnx_Scan : OnnxComposite<"Scan", [8, 9, 11, 16, 19, 21, 23, 24, 25]> {
-  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let onnxInputs = [OnnxInputs<1, 0, -1>, OnnxInputs<9, 1, -1>];
   let onnxAttributes = [RequiredConsumed<"body", "Graph">, RequiredConsumed<"num_scan_inputs", "Int">,
     Consumed<"directions", "Ints", 1, 8>, Consumed<"scan_input_axes", "Ints", 9>, Consumed<"scan_input_directions", "Ints", 9>,
     Consumed<"scan_output_axes", "Ints", 9>, Consumed<"scan_output_directions", "Ints", 9>];

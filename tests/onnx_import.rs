@@ -355,6 +355,6 @@ fn sizes_that_are_joined_again_and_again_end_soon() {
         onnx::import(&context, Model::new(9, 19, graph), &onnx::ImportOptions::default()).map(|_| ())
     };
     assert!(import(true).is_ok());
-    // A vector of 2^41 sizes.
-    assert!(import(false).is_err());
+    // A vector of 2^41 sizes: what it is for is asked when it is computed.
+    assert!(import(false).is_ok());
 }

@@ -28,6 +28,9 @@ const GIVES_NOTHING: f32 = 104.0;
 /// What is that far below is shown so far below: e^-16 is a step of float32 at 1.
 const SHOWN_DISTANCE: f32 = 16.0;
 
+/// A row whose largest element is below this is masked as a whole, as padding is: no score is so low.
+const ALL_MASKED: f32 = -8192.0;
+
 /// What is known before samples run: the ways to Softmaxes of the measured values that nothing else reads.
 #[derive(Debug, Default)]
 pub struct MaskPlan {
@@ -158,6 +161,7 @@ impl SoftmaxRows {
     fn limits(&self, values: &[f32]) -> Vec<f32> {
         let mut limits = vec![f32::NEG_INFINITY; values.len()];
         let block = self.length.saturating_mul(self.stride).max(1);
+        let least = self.least_counting(values, block);
         for (block, limits) in values.chunks(block).zip(limits.chunks_mut(block)) {
             for first in 0..self.stride {
                 let (_, greatest) = ends(block.iter().skip(first).step_by(self.stride));
@@ -165,13 +169,23 @@ impl SoftmaxRows {
                 if !greatest.is_finite() {
                     continue;
                 }
+                // What is masked as a whole is shown as what is masked in another row: nobody reads its result.
+                let is_masked = greatest < ALL_MASKED && least.is_finite();
+                let counting = if is_masked { least } else { greatest };
                 let places = block.iter().zip(limits.iter_mut()).skip(first).step_by(self.stride);
-                for (_, limit) in places.filter(|(value, _)| greatest - **value >= GIVES_NOTHING) {
-                    *limit = greatest - SHOWN_DISTANCE;
+                for (_, limit) in places.filter(|(value, _)| counting - **value >= GIVES_NOTHING) {
+                    *limit = counting - SHOWN_DISTANCE;
                 }
             }
         }
         limits
+    }
+
+    /// The least of the largest elements of rows that are not masked as a whole; infinity where there is none.
+    fn least_counting(&self, values: &[f32], block: usize) -> f32 {
+        let rows = values.chunks(block).flat_map(|block| (0..self.stride).map(move |first| (block, first)));
+        let largest = rows.map(|(block, first)| ends(block.iter().skip(first).step_by(self.stride)).1);
+        largest.filter(|largest| *largest >= ALL_MASKED && largest.is_finite()).fold(f32::INFINITY, f32::min)
     }
 }
 
@@ -305,6 +319,17 @@ mod tests {
         assert_eq!(direct(&[f32::INFINITY, 0.0, 1.0])[0], f32::INFINITY);
     }
 
+    /// Padding before a text: of the least row that counts, the others' ranges need no more.
+    #[test]
+    fn a_row_that_is_masked_as_a_whole_costs_no_range() {
+        let rows = SoftmaxRows { length: 2, stride: 1 };
+        let direct = |values: &[f32]| shown(values, vec![], rows, values, &[]);
+        assert_eq!(direct(&[3.0, 2.0, -1e9, -1e9, 1.0, f32::MIN]), [3.0, 2.0, -15.0, -15.0, 1.0, -15.0]);
+        // Where every row is, nobody says what else the range is for. Low scores are scores.
+        let all = [-1e9, -1e9];
+        assert_eq!((direct(&all), direct(&[3.0, 2.0, -900.0, -901.0])), (all.to_vec(), vec![3.0, 2.0, -900.0, -901.0]));
+    }
+
     #[test]
     fn rows_may_lie_across() {
         let columns = SoftmaxRows { length: 2, stride: 3 };
@@ -331,7 +356,7 @@ mod tests {
         let input = [1.0, -1e4, 4.0, -1e4];
         assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &scores), [0.0, 1.0 - 16.0 - 4.0]);
         // In the second row nothing is far below the rest.
-        let input = [1.0, -1e4, -1e4, -1e4];
+        let input = [1.0, -1e4, -300.0, -301.0];
         assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &scores), [0.0, -1e4]);
         // What is added is not known, or is masked itself.
         let input = [1.0, -1e4, 4.0, -1e4];

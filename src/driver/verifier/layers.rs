@@ -215,8 +215,9 @@ mod tests {
             layer("end/quantize", "quantize", &["end"], None, 3.5),
             own("end", "neg", 4.0),
         ];
-        for (first, second) in [(&float, &fused), (&fused, &float)] {
-            let compared = compared_layers(&named("a", first, false), &named("b", second, true));
+        for is_compiled in [false, true] {
+            let (first, second) = if is_compiled { (&fused, &float) } else { (&float, &fused) };
+            let compared = compared_layers(&named("a", first, is_compiled), &named("b", second, !is_compiled));
             let names: Vec<String> = compared.common.iter().map(LayerDifference::described).collect();
             assert_eq!(names, ["node 'relu' (Relu)", "node 'end' (Neg)"]);
             assert!(compared.common.iter().all(|layer| layer.difference.is_none()));

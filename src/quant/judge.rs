@@ -306,10 +306,10 @@ mod tests {
     /// Squares of 0.25, 0, 0 and 0.25 over 3 are the variance, and over 4 again that of the mean.
     #[test]
     fn what_holds_for_other_samples_is_less_than_the_mean() {
-        let found = Likeness::of([0.0, 0.5, 0.5, 1.0].into_iter(), None).unwrap();
+        let found = Likeness::of([0.0, 0.5, 0.5, 1.0], None).unwrap();
         let error = (0.5f64 / 3.0 / 4.0).sqrt();
         assert!((found.cosine - 0.5).abs() < 1e-12 && (found.at_least - (0.5 - error)).abs() < 1e-12);
-        assert_eq!(Likeness::of([0.9].into_iter(), None).map(|found| found.at_least), Some(0.9));
+        assert_eq!(Likeness::of([0.9], None).map(|found| found.at_least), Some(0.9));
         assert_eq!(Likeness::of(std::iter::empty(), None), None);
     }
 

@@ -226,6 +226,16 @@ fn what_a_node_is_made_of_goes_out_and_in_again() {
     let error = onnx::from_bytes(bytes.into(), None).unwrap_err().to_string();
     assert!(error.starts_with("node 'conv' (Relu): its metadata \"hb.made_of\" is no JSON list"), "{error}");
     assert!(error.ends_with("remove that entry from the file"), "{error}");
+    // Each part of a node has the list: a long one, or one name again and again, would fill the memory.
+    let many: Vec<String> = (0..65).map(|index| format!("n{index}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (nodes, is_read) in [(&many[..64], true), (&["conv", "conv"], false)] {
+        let bytes = onnx::to_bytes(&made_model(nodes, None)).unwrap();
+        assert_eq!(onnx::from_bytes(bytes.into(), None).is_ok(), is_read, "{nodes:?}");
+    }
+    // More are not written.
+    let read = onnx::from_bytes(onnx::to_bytes(&made_model(&many, None)).unwrap().into(), None).unwrap();
+    assert_eq!(read.graph.nodes[0].made_of, Some(MadeOf::default()));
 }
 
 #[test]

@@ -320,6 +320,85 @@ fn unpooling_says_what_its_indices_lack() {
     assert!(channels.contains("'unpool'") && channels.contains("input of the shape [1, 1, 4, 3]"), "{channels}");
 }
 
+/// Indices of the user count through what windows cover, which a smaller shape would cut.
+#[test]
+fn unpooling_to_less_than_its_windows_is_an_error() {
+    use hb_dialects::ElementType;
+    use onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
+    let error = |size: i64| {
+        let mut unpool = Node::new("unpool", "MaxUnpool", &["p", "i", "s"], &["y"]);
+        unpool.set_attribute("kernel_shape", Attribute::Ints(vec![2, 2]));
+        unpool.set_attribute("strides", Attribute::Ints(vec![2, 2]));
+        let shape = Some([1, 1, 2, 2].map(Dimension::Fixed).to_vec());
+        let input = |name: &str, element| Value { name: name.into(), element: Some(element), shape: shape.clone() };
+        let bytes: Vec<u8> = [1, 1, size, size].iter().flat_map(|size| size.to_le_bytes()).collect();
+        let sizes = onnx::tensor::Tensor::new(ElementType::I64, vec![4], bytes.into()).unwrap();
+        let graph = Graph {
+            name: "g".into(),
+            nodes: vec![unpool],
+            inputs: vec![input("p", ElementType::F32), input("i", ElementType::I64)],
+            outputs: vec![Value { name: "y".into(), element: None, shape: None }],
+            initializers: vec![("s".into(), sizes)],
+            ..Graph::default()
+        };
+        let context = hb_dialects::context();
+        let imported = onnx::import(&context, Model::new(9, 19, graph), &onnx::ImportOptions::default());
+        imported.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!((error(4), error(5)), (String::new(), String::new()));
+    let smaller = error(3);
+    assert!(smaller.contains("'unpool'") && smaller.contains("smaller than the [1, 1, 4, 4]"), "{smaller}");
+}
+
+/// What was known of the values of a branch is forgotten with them: memory gives their addresses to others.
+#[test]
+fn values_of_a_branch_leave_nothing_behind() {
+    use hb_dialects::ElementType;
+    use onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
+    let value = |name: &str, element, sizes: &[usize]| {
+        let shape = Some(sizes.iter().copied().map(Dimension::Fixed).collect());
+        Value { name: name.into(), element: Some(element), shape }
+    };
+    // A branch that cannot be built, behind many values that follow from constants.
+    let branch = |operator: &str| {
+        let relus = (0..2000).map(|index| Node::new(&format!("r{index}"), "Relu", &["c"], &[&format!("r{index}")]));
+        Graph {
+            name: operator.into(),
+            nodes: relus.chain([Node::new("end", operator, &["r0"], &["o"])]).collect(),
+            outputs: vec![value("o", ElementType::F32, &[2])],
+            initializers: vec![("c".into(), onnx::tensor::Tensor::from_f32s(&[1.0, 2.0]))],
+            ..Graph::default()
+        }
+    };
+    let bounds = |has_branch: bool| {
+        let mut nodes = Vec::new();
+        if has_branch {
+            let mut choice = Node::new("if", "If", &["condition"], &["chosen"]);
+            choice.set_attribute("then_branch", Attribute::Graph(branch("Bernoulli").into()));
+            choice.set_attribute("else_branch", Attribute::Graph(branch("Identity").into()));
+            nodes.push(choice);
+        }
+        for index in 0..100 {
+            let (relu, places) = (format!("relu{index}"), format!("places{index}"));
+            nodes.push(Node::new(&relu, "Relu", &["x"], &[&relu]));
+            nodes.push(Node::new(&places, "NonZero", &[&relu], &[&places]));
+        }
+        let outputs = (0..100).map(|index| Value { name: format!("places{index}"), element: None, shape: None });
+        let graph = Graph {
+            name: "g".into(),
+            nodes,
+            inputs: vec![value("condition", ElementType::Bool, &[]), value("x", ElementType::F32, &[2, 3])],
+            outputs: outputs.collect(),
+            ..Graph::default()
+        };
+        let context = hb_dialects::context();
+        let imported = onnx::import(&context, Model::new(9, 19, graph), &onnx::ImportOptions::default()).unwrap();
+        let text = imported.as_operation().to_string();
+        text.lines().filter(|line| line.contains("non_zero") && line.contains("hfloat.bounds")).count()
+    };
+    assert_eq!((bounds(false), bounds(true)), (100, 100));
+}
+
 /// Values that are reached on very many ways, each of which tells nothing new: two to the power of 40 of them.
 #[test]
 fn sizes_that_are_joined_again_and_again_end_soon() {

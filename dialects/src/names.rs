@@ -20,6 +20,8 @@ pub const SUM_OF_PARTS: &str = "hfloat.sum_of_parts";
 pub const NAME: &str = "hfloat.name";
 /// The attribute of an argument or result that says the order of its dimensions: `NCHW`, `NHWC`, or nothing where they have no such meaning.
 pub const LAYOUT: &str = "hfloat.layout";
+/// The attribute of a result that is the value of an inner layer, shown beside the network's own outputs: the name of its node.
+pub const LAYER: &str = "hfloat.layer";
 /// The attribute of an argument that is a plane of a picture: the name of the argument that says which region of the picture is taken. The
 /// picture may be smaller than the plane.
 pub const REGION: &str = "hfloat.region";

@@ -2,7 +2,7 @@
 // RUN: hb-opt %s --bpu-expose-layers | FileCheck %s
 
 // CHECK-LABEL: func.func @main
-// CHECK-SAME: -> (tensor<1x2x2x4xf32> {hfloat.name = "y"}, tensor<1x2x2x4x!quant.uniform<i8:f32, 5.000000e-01>> {hfloat.layout = "NHWC", hfloat.name = "Relu_0"}, tensor<1x2x2x4xf32> {hfloat.name = "Softmax_0"})
+// CHECK-SAME: -> (tensor<1x2x2x4xf32> {hfloat.name = "y"}, tensor<1x2x2x4x!quant.uniform<i8:f32, 5.000000e-01>> {hfloat.layer = "Relu_0", hfloat.layout = "NHWC", hfloat.name = "Relu_0"}, tensor<1x2x2x4xf32> {hfloat.layer = "Softmax_0", hfloat.name = "Softmax_0"})
 // CHECK: %[[B:.*]]:2 = bpu.segment
 // CHECK: %[[R:.*]] = bpu.requantize
 // CHECK: %[[D:.*]] = bpu.dequantize
@@ -28,7 +28,7 @@ func.func @main(%x: tensor<1x2x2x4xf32> {hfloat.name = "x"}) -> (tensor<1x2x2x4x
 
 // What no node of the user's network computes is no layer: an input that is prepared.
 // CHECK-LABEL: func.func @prepared
-// CHECK-SAME: -> (tensor<1x2x2x4xf32> {hfloat.name = "y"}, tensor<1x2x2x4x!quant.uniform<i8:f32, 5.000000e-01>> {hfloat.layout = "NHWC", hfloat.name = "Relu_0"})
+// CHECK-SAME: -> (tensor<1x2x2x4xf32> {hfloat.name = "y"}, tensor<1x2x2x4x!quant.uniform<i8:f32, 5.000000e-01>> {hfloat.layer = "Relu_0", hfloat.layout = "NHWC", hfloat.name = "Relu_0"})
 func.func @prepared(%x: tensor<1x2x2x4xf32> {hfloat.name = "x"}) -> (tensor<1x2x2x4xf32> {hfloat.name = "y"}) {
   %0 = bpu.segment(%x) {
   ^bb0(%input: tensor<1x2x2x4xf32>):

@@ -238,6 +238,43 @@ func.func @shifts_that_round(%x: tensor<1x1x2x2xf32>) -> (tensor<1x1x2x2xf32>, t
   return %2, %5 : tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>
 }
 
+// The same of what has a scale of its own.
+// CHECK-LABEL: func.func @shifts_that_round_what_is_scaled
+// CHECK: hfloat.leaky_relu %arg0 {result_scale = 1.000000e+04 : f32, result_shift = 0x4B400000 : f32}
+// CHECK-NEXT: hfloat.sub
+func.func @shifts_that_round_what_is_scaled(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %scale = hfloat.constant dense<10000.0> : tensor<f32>
+  %large = hfloat.constant dense<12582912.0> : tensor<f32>
+  %0 = hfloat.leaky_relu %x : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.mul %0, %scale : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %2 = hfloat.add %1, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %3 = hfloat.sub %2, %large : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  return %3 : tensor<1x1x2x2xf32>
+}
+
+// A channel without weights, whose normalization takes its bias away again, and offsets of pixels: nothing rounds, so all is fused.
+// CHECK-LABEL: func.func @shifts_that_cancel
+// CHECK-DAG: dense<[3.000000e+00, 0.000000e+00]>
+// CHECK-DAG: dense<0.000000e+00> : tensor<2xf32>
+// CHECK: hfloat.conv
+// CHECK: hfloat.conv
+// CHECK-NEXT: return
+func.func @shifts_that_cancel(%x: tensor<1x1x2x2xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+  %w = hfloat.constant dense<[[[[0.003]]], [[[0.0]]]]> : tensor<2x1x1x1xf32>
+  %b = hfloat.constant dense<[1.0, 50.0]> : tensor<2xf32>
+  %scale = hfloat.constant dense<[1.0, 316.0]> : tensor<2xf32>
+  %offset = hfloat.constant dense<[2.0, 0.0]> : tensor<2xf32>
+  %mean = hfloat.constant dense<[0.0, 50.0]> : tensor<2xf32>
+  %variance = hfloat.constant dense<1.0> : tensor<2xf32>
+  %0 = hfloat.conv %x, %w, %b {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x2x2xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+  %1 = hfloat.batch_normalization %0, %scale, %offset, %mean, %variance {epsilon = 0.0 : f32} : (tensor<1x2x2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+  %pixels = hfloat.constant dense<60.0> : tensor<2xf32>
+  %sixty = hfloat.constant dense<60.0> : tensor<f32>
+  %2 = hfloat.conv %x, %w, %pixels {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>} : (tensor<1x1x2x2xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+  %3 = hfloat.sub %2, %sixty : (tensor<1x2x2x2xf32>, tensor<f32>) -> tensor<1x2x2x2xf32>
+  return %1, %3 : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+}
+
 // Statistics in f32 of what is not.
 // CHECK-LABEL: func.func @half
 // CHECK: hfloat.batch_normalization %arg0

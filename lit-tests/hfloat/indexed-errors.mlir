@@ -102,3 +102,16 @@ func.func @f(%x: tensor<1x2x8x8xf32>, %r: tensor<5x4xf32>, %b: tensor<5xi64>) {
   %0 = hfloat.roi_align %x, %r, %b {output_height = 0 : si64} : (tensor<1x2x8x8xf32>, tensor<5x4xf32>, tensor<5xi64>) -> tensor<5x2x0x1xf32>
   return
 }
+
+// -----
+
+// One number of regions is known, the other only when the network runs: nobody says that they are the same.
+func.func @f(%x: tensor<1x2x8x8xf32>, %p: tensor<3x5xf32>, %b: tensor<7xi64>) {
+  %n = hfloat.non_zero %p : (tensor<3x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 15>>
+  %t = hfloat.transpose %n {perm = array<i64: 1, 0>} : (tensor<2x?xi64, #hfloat.bounds<2, 15>>) -> tensor<?x2xi64, #hfloat.bounds<15, 2>>
+  %c = hfloat.concat %t, %t {axis = 1 : si64} : (tensor<?x2xi64, #hfloat.bounds<15, 2>>, tensor<?x2xi64, #hfloat.bounds<15, 2>>) -> tensor<?x4xi64, #hfloat.bounds<15, 4>>
+  %r = hfloat.cast %c : (tensor<?x4xi64, #hfloat.bounds<15, 4>>) -> tensor<?x4xf32, #hfloat.bounds<15, 4>>
+  // expected-error @+1 {{has an operand whose size is known only when the network runs, which it cannot take}}
+  %0 = hfloat.roi_align %x, %r, %b : (tensor<1x2x8x8xf32>, tensor<?x4xf32, #hfloat.bounds<15, 4>>, tensor<7xi64>) -> tensor<7x2x1x1xf32>
+  return
+}

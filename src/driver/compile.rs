@@ -1,22 +1,21 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
-use super::accuracy::{self, Accuracy};
+use super::accuracy;
 use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
-    ADVICE, CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE,
-    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems,
-    SCALE_VALUE, WORKING_DIR, counted,
+    CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE,
+    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH, MEAN_VALUE, Problems, SCALE_VALUE, WORKING_DIR, counted,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::import::{Imported, Reshaped};
 use super::log::tell_names;
-use super::outcome::{CompilationOutcome, Prediction};
+use super::outcome::CompilationOutcome;
 use super::placement::optimize;
 use super::progress::Console;
 use super::quantize::Reference;
 use super::samples::SampleFiles;
-use super::{package, provenance, report, tables};
+use super::{package, provenance, tables};
 use crate::bpu::lower::border;
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
@@ -31,7 +30,6 @@ use crate::quant::{
     requests::Kinds,
     selections::judged_values,
 };
-use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
 use melior::{
@@ -495,39 +493,6 @@ impl NetworkStages<'_> {
         self.keep_resources(&[&qdq]);
         self.check_nodes(qdq, &outcome.nodes, (sample, quantized.nodes))?;
         outcome.prediction = Some(self.predict(&hbm, Some(&accuracy), files)?);
-        Ok(())
-    }
-
-    /// Predicts the performance, and stages its report, with what was measured of the accuracy.
-    pub(super) fn predict(
-        &self,
-        hbm: &Hbm,
-        accuracy: Option<&Accuracy<'_>>,
-        files: &mut FileSet,
-    ) -> Result<Prediction, StageError> {
-        let performance = performance(hbm, self.target, &timelines(hbm, self.target)?);
-        let configuration = self.configuration;
-        let (folder, prefix) = (configuration.get(&WORKING_DIR), configuration.get(&OUTPUT_MODEL_FILE_PREFIX));
-        report::stage(files, (folder, prefix), &performance, accuracy)?;
-        self.advise(hbm, files)?;
-        Ok(Prediction::of(&performance))
-    }
-
-    /// Says which layers lose more time by alignment than `advice` allows, where it asks for that.
-    fn advise(&self, hbm: &Hbm, files: &mut FileSet) -> Result<(), StageError> {
-        let allowed = *self.configuration.get(&ADVICE);
-        if allowed == 0 {
-            return Ok(());
-        }
-        let advice = advice::advise(hbm, self.target, allowed as f64)?;
-        for one in &advice {
-            tracing::info!("advice: {one}");
-        }
-        if advice.is_empty() {
-            tracing::info!("advice: no layer takes more than {allowed} us longer because of alignment");
-        }
-        let text = serde_json::to_string_pretty(&advice)? + "\n";
-        files.stage(&self.configuration.output_path("_advice.json"), text.as_bytes())?;
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! The command line of `hb_config_generator`.
 
 use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
-use super::configuration::{ConfigurationExtent, generated, march_of, printable};
+use super::configuration::{ConfigurationExtent, generated, march_of};
 use super::import::{load_model, model_inputs};
 use crate::files::{print, write_atomically};
 use crate::frontend::ModelFiles;
+use crate::wording::printable;
 use clap::Parser;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use super::compare;
 use super::compile::{CompileError, StageError, assign_preprocessing_pass};
 use super::configuration::{
     CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
-    SEPARATE_BATCH, Word, batch_fault, suggestion,
+    SEPARATE_BATCH, Word, batch_fault,
 };
 use super::log::tell_names;
 use crate::bpu::lower::border::{self, BorderNode};
@@ -13,6 +13,7 @@ use crate::bpu::lower::separate;
 use crate::bpu::verify;
 use crate::float::{batch, set_outputs};
 use crate::pipeline::{self, on_functions};
+use crate::wording::suggestion;
 use hb_dialects::ir::{self, OperationAttributes};
 use hb_dialects::names::input_names;
 use hb_dialects::pass::word;

@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod package;
 mod placement;
 mod precision_search;
+mod predict;
 pub mod progress;
 mod provenance;
 mod quantize;

@@ -3,10 +3,11 @@
 use super::accuracy::Judgement;
 use super::compare::NodeFacts;
 use super::compile::{CompileError, Stage};
-use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR, printable};
+use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR};
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
 use crate::sim::perf::{FunctionCalls, Performance};
+use crate::wording::printable;
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::{Path, PathBuf};

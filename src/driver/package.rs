@@ -16,7 +16,7 @@ use crate::sim::regions::regions;
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute};
-use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
+use hb_dialects::names::{FUNCTION, LAYER, LAYOUT, input_names, output_names};
 use hb_dialects::{ElementType, bpu, cpu};
 use melior::{
     Context,
@@ -167,7 +167,9 @@ pub fn package(
     let mut outputs = Vec::new();
     for (index, (value, name)) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)).enumerate()
     {
-        outputs.push(package.describe(value, name, ir::result_attribute(function, index, LAYOUT))?);
+        let described = package.describe(value, name, ir::result_attribute(function, index, LAYOUT))?;
+        let layer = ir::result_attribute(function, index, LAYER).and_then(attribute::text);
+        outputs.push(TensorDescription { layer, ..described });
     }
     let manifest = Manifest {
         versions: versions(),
@@ -295,8 +297,18 @@ impl<'a> Package<'a> {
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let layout = layout.and_then(attribute::text).unwrap_or_default();
         let quantization = TensorQuantization::of(&TensorType::from_type(value.r#type())?);
-        let region = None;
-        Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer, region })
+        Ok(TensorDescription {
+            name,
+            dims,
+            element_type,
+            strides,
+            quantization,
+            layout,
+            buffer,
+            sizes_buffer,
+            region: None,
+            layer: None,
+        })
     }
 
     /// The name of a segment's location, or its number.

@@ -6,7 +6,7 @@ use super::compile::{CompileError, Stage, Stages, compile};
 use super::configuration::{
     CALIBRATION_TYPE, CalibrationType, Configuration, Environment, FastPerf, INPUT_LAYOUT_TRAIN, INPUT_NAME,
     INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, InputType, Problems, Purpose, Severity, Status,
-    WORKING_DIR, Word, configuration_text, printable,
+    WORKING_DIR, Word, configuration_text,
 };
 use super::import::{inputs, load_model, model_facts, model_inputs};
 use super::log::{Log, tell_lines};
@@ -16,6 +16,7 @@ use super::{check, recompile};
 use crate::files::{print, write_atomically};
 use crate::frontend::ModelFiles;
 use crate::frontend::onnx::model::Model;
+use crate::wording::printable;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 

@@ -158,11 +158,9 @@ fn mean<'c: 'a, 'a>(value: Value<'c, 'a>) -> Search<Mean<'c, 'a>> {
 
 /// Whether a value that was reduced has the shape with which it meets what was reduced.
 fn meets(value: Value<'_, '_>, input: Value<'_, '_>, reduced: &[bool]) -> bool {
-    let kept = |sizes: Vec<usize>| {
-        sizes.into_iter().zip(reduced).map(|(size, reduced)| if *reduced { 1 } else { size }).collect()
-    };
-    let kept: Option<Vec<usize>> = sizes(input).map(kept);
-    kept.is_some() && sizes(value) == kept
+    let Some(input) = sizes(input) else { return false };
+    let kept = input.into_iter().zip(reduced).map(|(size, reduced)| if *reduced { 1 } else { size });
+    sizes(value) == Some(kept.collect())
 }
 
 /// `x - mean(x)`: x, the axes, and the operations.

@@ -1,7 +1,6 @@
 //! `hfloat-fuse-scales`: per-channel scales and shifts go into the weights before them.
 
 use super::equalize_channels::STATISTICS;
-use crate::numerics::largest_magnitude;
 use hb_dialects::{
     ElementType,
     hfloat::{Op, ResultMap, attributes, has_unknown_sizes, shifts_round},
@@ -260,16 +259,16 @@ fn put_into_weights(
         Op::Gemm => (attributes::alpha(producer)?, attributes::beta(producer)?),
         _ => (1.0, 1.0),
     };
-    let shifts: Vec<[f64; 2]> = (biases.iter().zip(&map.scale).zip(&map.shift))
-        .map(|((&bias, scale), &shift)| [f64::from(bias) * beta * scale, shift])
-        .collect();
     let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
     let new_weight = scale_channels(producer, &weight, &factors)?;
-    let size = f64::from(largest_magnitude(&new_weight));
-    if shifts.iter().any(|shifts| shifts_round(*shifts, size)) {
+    // The mean of a normalization cancels a bias, and is not there to round.
+    let channels = || map.scale.iter().zip(&map.shift).map(|(&scale, &shift)| ResultMap { scale, shift });
+    let biases: Vec<f64> = biases.iter().map(|&bias| f64::from(bias) * beta).collect();
+    if map.statistics.is_none() && biases.iter().zip(channels()).any(|(&bias, next)| shifts_round(bias, next)) {
         return Ok(false);
     }
-    let new_bias: Vec<f32> = shifts.iter().map(|[bias, shift]| (bias + shift) as f32).collect();
+    let new_bias: Vec<f32> =
+        biases.iter().zip(channels()).map(|(bias, next)| (bias * next.scale + next.shift) as f32).collect();
     rebuild(operation, producer, (&weight.r#type, &new_weight, &new_bias), map.statistics.as_deref())?;
     Ok(true)
 }

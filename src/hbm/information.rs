@@ -26,6 +26,7 @@ pub fn to_json(hbm: &Hbm) -> Value {
             "buffer": tensor.buffer,
             "sizes_buffer": tensor.sizes_buffer,
             "region": tensor.region,
+            "layer": tensor.layer,
             "quantization": tensor.quantization.as_ref().map(|quantization| json!({
                 "scales": quantization.scales,
                 "zero_points": quantization.zero_points,

@@ -21,7 +21,7 @@ pub const MAGIC: [u8; 12] = *b"\x89HB-OPEN\r\n\x1a\n";
 /// A reader refuses every other major version.
 pub const MAJOR: u16 = 1;
 /// A reader refuses higher minor versions of its major.
-pub const MINOR: u16 = 2;
+pub const MINOR: u16 = 3;
 /// Size of the header at the start of a file.
 pub const HEADER_BYTES: usize = 64;
 /// Size of one row of the section table.

@@ -98,6 +98,8 @@ pub struct TensorDescription {
     /// Of a plane of a picture, index into [`Manifest::inputs`] of the int32 input that says which region of the picture is taken. The picture
     /// may be smaller than the sizes; what lies beyond it is not looked at.
     pub region: Option<usize>,
+    /// Of an output that shows an inner layer, and is none of the network: the node whose value it is.
+    pub layer: Option<String>,
 }
 
 /// Named memory that tensors and segments refer to.

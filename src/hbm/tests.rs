@@ -17,6 +17,7 @@ fn tensor(name: &str, dims: &[usize], element_type: ElementType, buffer: usize) 
         buffer,
         sizes_buffer: None,
         region: None,
+        layer: None,
     }
 }
 

@@ -82,6 +82,7 @@ static TENSOR: Shape = Shape {
         Field::Number,
         Field::Number,
         Field::Number,
+        Field::Text,
     ],
 };
 static BUFFER: Shape = Shape {
@@ -314,6 +315,7 @@ impl From<&plain::TensorDescription> for proto::Tensor {
             buffer: index(tensor.buffer),
             sizes_buffer: tensor.sizes_buffer.map(index),
             region: tensor.region.map(index),
+            layer: tensor.layer.clone().unwrap_or_default(),
         }
     }
 }
@@ -336,6 +338,7 @@ impl TryFrom<proto::Tensor> for plain::TensorDescription {
             buffer: tensor.buffer as usize,
             sizes_buffer: tensor.sizes_buffer.map(|buffer| buffer as usize),
             region: tensor.region.map(|input| input as usize),
+            layer: Some(tensor.layer).filter(|layer| !layer.is_empty()),
         })
     }
 }

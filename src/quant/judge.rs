@@ -190,7 +190,7 @@ pub fn cosine<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<f64> {
 
 /// What the cosine of two vectors needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Products {
+pub struct Products {
     values: usize,
     /// Left by left, right by right, left by right.
     ll: f64,
@@ -201,7 +201,8 @@ struct Products {
 }
 
 impl Products {
-    fn of<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<Self> {
+    /// Of what is finite on the left; none where the two have other lengths, or no values.
+    pub fn of<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<Self> {
         if left.len() != right.len() || left.is_empty() {
             return None;
         }
@@ -230,7 +231,7 @@ impl Products {
 
 /// The cosines of a whole output, one per sample. Where it has few values the distance of a sample is measured by what all samples are on the
 /// average: a probability of 0.001 in the place of 0.002 is no fault where others are 0.9. Their mean is then that of one vector of all samples.
-fn whole_cosines(samples: &[Products]) -> Vec<f64> {
+pub fn whole_cosines(samples: &[Products]) -> Vec<f64> {
     let finite = || samples.iter().filter(|sample| sample.rr.is_finite());
     let mean = finite().map(|sample| sample.ll + sample.rr).sum::<f64>() / finite().count() as f64;
     let cosine = |sample: &Products| match sample {

@@ -9,7 +9,9 @@
 use super::{
     groups::ScaleGroups,
     rules::rule_of,
-    softmax_paths::{Addend, Change, SoftmaxPath, SoftmaxRows, Step, ends, softmax_paths},
+    softmax_paths::{
+        ALL_MASKED, Addend, Change, Extent, GIVES_NOTHING, SoftmaxPath, SoftmaxRows, Step, ends, softmax_paths,
+    },
     thresholds::{ThresholdRange, range_here, value_name},
 };
 use crate::float::constant_before;
@@ -22,14 +24,11 @@ use hb_dialects::{
 use melior::ir::{OperationRef, operation::OperationLike};
 use std::collections::{HashMap, HashSet};
 
-/// So far below the largest of its row a Softmax gives 0: e^-104 is less than half the least float32.
-const GIVES_NOTHING: f32 = 104.0;
-
 /// What is that far below is shown so far below: e^-16 is a step of float32 at 1.
 const SHOWN_DISTANCE: f32 = 16.0;
 
-/// A row whose largest element is below this is masked as a whole, as padding is: no score is so low.
-const ALL_MASKED: f32 = -8192.0;
+/// Masks of the least float32 lie below this, whatever was added to them.
+const LEAST_MASKS: f32 = f32::MIN / 2.0;
 
 /// What is known before samples run: the ways to Softmaxes of the measured values that nothing else reads.
 #[derive(Debug, Default)]
@@ -38,8 +37,10 @@ pub struct MaskPlan {
     paths: HashMap<String, Vec<SoftmaxPath>>,
     /// By the name of what a Softmax reads: the values that come there, each with the number of the way.
     ends: HashMap<String, Vec<(String, usize)>>,
-    /// The names of values that are added on the way.
-    addends: HashSet<String>,
+    /// By the name of what a Softmax reads: what is added on the ways there.
+    addends: HashMap<String, Vec<Addend>>,
+    /// The names of values among them.
+    added: HashSet<String>,
 }
 
 impl MaskPlan {
@@ -58,8 +59,13 @@ impl MaskPlan {
             for (index, path) in paths.iter().enumerate() {
                 plan.ends.entry(path.input.clone()).or_default().push((name.clone(), index));
                 for step in &path.steps {
-                    if let Change::Plus(Addend::Value(name)) | Change::Minus(Addend::Value(name)) = &step.change {
-                        plan.addends.insert(name.clone());
+                    let (Change::Plus(addend) | Change::Minus(addend)) = &step.change else { continue };
+                    let addends = plan.addends.entry(path.input.clone()).or_default();
+                    if !addends.contains(addend) {
+                        addends.push(addend.clone());
+                    }
+                    if let Addend::Value(name) = addend {
+                        plan.added.insert(name.clone());
                     }
                 }
             }
@@ -74,8 +80,8 @@ impl MaskPlan {
 pub(super) struct Masks<'p> {
     plan: &'p MaskPlan,
     waiting: HashMap<String, Waiting>,
-    /// The ends of what is added on the way.
-    ends: HashMap<String, (f32, f32)>,
+    /// What is added on the way.
+    added: HashMap<String, Extent>,
 }
 
 #[derive(Debug)]
@@ -89,7 +95,7 @@ struct Waiting {
 
 impl<'p> Masks<'p> {
     pub(super) fn new(plan: &'p MaskPlan) -> Self {
-        Self { plan, waiting: HashMap::new(), ends: HashMap::new() }
+        Self { plan, waiting: HashMap::new(), added: HashMap::new() }
     }
 
     /// Takes a value that is measured; false where it can be measured as it is.
@@ -106,14 +112,21 @@ impl<'p> Masks<'p> {
 
     /// Sees a value as it is computed, and gives the measured values that no Softmax is left for, as far as ranges must show them.
     pub(super) fn see(&mut self, name: &str, values: &[f32]) -> Vec<(String, Vec<f32>)> {
-        if self.plan.addends.contains(name) {
-            self.ends.insert(name.to_owned(), ends(values));
+        if self.plan.added.contains(name) {
+            self.added.insert(name.to_owned(), Extent::of(values));
         }
         let mut shown = Vec::new();
+        let has_mask = self
+            .plan
+            .addends
+            .get(name)
+            .into_iter()
+            .flatten()
+            .any(|addend| addend.extent(&self.added).is_some_and(|extent| extent.is_mask));
         for (value, index) in self.plan.ends.get(name).into_iter().flatten() {
             let path = self.plan.paths.get(value).and_then(|paths| paths.get(*index));
             let (Some(path), Some(waiting)) = (path, self.waiting.get_mut(value)) else { continue };
-            let limits = path.limits(values, &self.ends);
+            let limits = path.limits(values, &self.added, has_mask);
             if limits.len() != waiting.limits.len() {
                 continue;
             }
@@ -149,28 +162,31 @@ fn raised(mut values: Vec<f32>, limits: &[f32]) -> Vec<f32> {
 }
 
 impl SoftmaxPath {
-    /// Up to where each element of the value may be raised, by what the Softmax reads and the ends of what is added.
-    fn limits(&self, input: &[f32], known: &HashMap<String, (f32, f32)>) -> Vec<f32> {
-        let limits = self.rows.limits(input);
+    /// Up to where each element of the value may be raised, by what the Softmax reads and what is added.
+    fn limits(&self, input: &[f32], known: &HashMap<String, Extent>, has_mask: bool) -> Vec<f32> {
+        let limits = self.rows.limits(input, has_mask);
         self.steps.iter().rev().fold(limits, |limits, step| step.limits(&limits, known))
     }
 }
 
 impl SoftmaxRows {
-    /// Up to where each element may be raised; minus infinity where it counts.
-    fn limits(&self, values: &[f32]) -> Vec<f32> {
+    /// Up to where each element may be raised; minus infinity where it counts. `has_mask` says that a mask was added to them.
+    fn limits(&self, values: &[f32], has_mask: bool) -> Vec<f32> {
         let mut limits = vec![f32::NEG_INFINITY; values.len()];
         let block = self.length.saturating_mul(self.stride).max(1);
         let least = self.least_counting(values, block);
         for (block, limits) in values.chunks(block).zip(limits.chunks_mut(block)) {
             for first in 0..self.stride {
-                let (_, greatest) = ends(block.iter().skip(first).step_by(self.stride));
+                let row = || block.iter().skip(first).step_by(self.stride);
+                let (_, greatest) = ends(row());
                 // A row of which nothing counts is no row.
                 if !greatest.is_finite() {
                     continue;
                 }
-                // What is masked as a whole is shown as what is masked in another row: nobody reads its result.
-                let is_masked = greatest < ALL_MASKED && least.is_finite();
+                // What is masked as a whole is shown as what is masked in another row: nobody reads its result. Masks that are put in the place
+                // of scores leave nothing else.
+                let holds_nothing = || has_mask || row().all(|value| *value == greatest || *value < LEAST_MASKS);
+                let is_masked = greatest < ALL_MASKED && least.is_finite() && holds_nothing();
                 let counting = if is_masked { least } else { greatest };
                 let places = block.iter().zip(limits.iter_mut()).skip(first).step_by(self.stride);
                 for (_, limit) in places.filter(|(value, _)| counting - **value >= GIVES_NOTHING) {
@@ -191,7 +207,7 @@ impl SoftmaxRows {
 
 impl Step {
     /// The limits of its operand by those of its result: an element that goes to several places has the least.
-    fn limits(&self, results: &[f32], known: &HashMap<String, (f32, f32)>) -> Vec<f32> {
+    fn limits(&self, results: &[f32], known: &HashMap<String, Extent>) -> Vec<f32> {
         let mut limits = vec![f32::INFINITY; self.elements];
         let mut at = vec![0usize; self.sizes.len()];
         let mut place = 0;
@@ -215,18 +231,24 @@ impl Step {
 
 impl Change {
     /// The limit before the change. What else is added may itself be raised, at most to the largest that it holds.
-    fn limit(&self, limit: f32, known: &HashMap<String, (f32, f32)>) -> f32 {
-        let ends = |addend: &Addend| match addend {
-            Addend::Constant(least, greatest) => Some((*least, *greatest)),
-            Addend::Value(name) => known.get(name).copied(),
-        };
+    fn limit(&self, limit: f32, known: &HashMap<String, Extent>) -> f32 {
         let before = match self {
             Self::None => Some(limit),
-            Self::Plus(addend) => ends(addend).map(|(_, greatest)| limit - greatest),
-            Self::Minus(addend) => ends(addend).map(|(least, _)| limit + least),
+            Self::Plus(addend) => addend.extent(known).map(|extent| limit - extent.greatest),
+            Self::Minus(addend) => addend.extent(known).map(|extent| limit + extent.least),
             Self::Times(factor) => Some(limit / factor),
         };
         before.filter(|before| before.is_finite()).unwrap_or(f32::NEG_INFINITY)
+    }
+}
+
+impl Addend {
+    /// `known` are those of values, where they have run.
+    fn extent(&self, known: &HashMap<String, Extent>) -> Option<Extent> {
+        match self {
+            Self::Constant(extent) => Some(*extent),
+            Self::Value(name) => known.get(name).copied(),
+        }
     }
 }
 
@@ -298,9 +320,10 @@ mod tests {
         input: &[f32],
         addends: &[(&str, (f32, f32))],
     ) -> Vec<f32> {
-        let known = addends.iter().map(|(name, ends)| ((*name).to_owned(), *ends)).collect();
+        let extent = |ends: &(f32, f32)| Extent { least: ends.0, greatest: ends.1, is_mask: false };
+        let known = addends.iter().map(|(name, ends)| ((*name).to_owned(), extent(ends))).collect();
         let path = SoftmaxPath { steps, input: "s".into(), rows };
-        raised(values.to_vec(), &path.limits(input, &known))
+        raised(values.to_vec(), &path.limits(input, &known, false))
     }
 
     #[test]
@@ -328,6 +351,20 @@ mod tests {
         // Where every row is, nobody says what else the range is for. Low scores are scores.
         let all = [-1e9, -1e9];
         assert_eq!((direct(&all), direct(&[3.0, 2.0, -900.0, -901.0])), (all.to_vec(), vec![3.0, 2.0, -900.0, -901.0]));
+    }
+
+    /// What was added tells a row of padding from one of great distances.
+    #[test]
+    fn low_rows_are_scores_where_nothing_masks_them() {
+        let rows = SoftmaxRows { length: 2, stride: 1 };
+        let values = [3.0, 2.0, -9000.0, -9200.0];
+        assert_eq!(raised(values.to_vec(), &rows.limits(&values, false)), values);
+        assert_eq!(raised(values.to_vec(), &rows.limits(&values, true)), [3.0, 2.0, -13.0, -13.0]);
+        let is_mask = |values: &[f32]| Extent::of(values).is_mask;
+        assert!(is_mask(&[0.0, -1e4, 1.5]) && is_mask(&[0.0, f32::NEG_INFINITY]));
+        // Taken away.
+        assert!(is_mask(&[0.0, 1e9]));
+        assert!(!is_mask(&[0.0, -900.0, -1e4]) && !is_mask(&[-1e4, -1e4]) && !is_mask(&[0.0, -50.0]));
     }
 
     #[test]
@@ -371,7 +408,7 @@ mod tests {
         let same = |change| vec![step(2, &[2], &[1], change)];
         let input = [1.0, -1e4];
         assert_eq!(shown(&[2.0, -2e4], same(Change::Times(0.5)), rows, &input, &[]), [2.0, -30.0]);
-        let less = Change::Minus(Addend::Constant(-3.0, 5.0));
+        let less = Change::Minus(Addend::Constant(Extent::of(&[-3.0, 5.0])));
         assert_eq!(shown(&[2.0, -2e4], same(less), rows, &input, &[]), [2.0, 1.0 - 16.0 - 3.0]);
     }
 

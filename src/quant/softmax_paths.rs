@@ -14,6 +14,12 @@ const MOST_PATHS: usize = 256;
 /// Nor is one with a longer way: each value of a long chain is looked at.
 const MOST_STEPS: usize = 64;
 
+/// So far below the largest of its row a Softmax gives 0: e^-104 is less than half the least float32.
+pub(super) const GIVES_NOTHING: f32 = 104.0;
+
+/// A row whose largest element is below this may be masked as a whole, as padding is. Distances are as low.
+pub(super) const ALL_MASKED: f32 = -8192.0;
+
 /// A way from a value to a Softmax.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SoftmaxPath {
@@ -59,8 +65,7 @@ pub(super) enum Change {
 /// The other operand of a sum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Addend {
-    /// The ends of a constant.
-    Constant(f32, f32),
+    Constant(Extent),
     /// The name of a value.
     Value(String),
 }
@@ -137,8 +142,10 @@ fn step_of<'c: 'a, 'a>(
         (Some(Op::Add), 0 | 1) if !has_clamp => (broadcast(&from, &to), Change::Plus(other()?)),
         (Some(Op::Sub), 0) if !has_clamp => (broadcast(&from, &to), Change::Minus(other()?)),
         (Some(Op::Mul), 0 | 1) if !has_clamp => match other()? {
-            Addend::Constant(factor, same) if factor == same && factor.is_normal() && factor > 0.0 => {
-                (broadcast(&from, &to), Change::Times(factor))
+            Addend::Constant(Extent { least, greatest, .. })
+                if least == greatest && least.is_normal() && least > 0.0 =>
+            {
+                (broadcast(&from, &to), Change::Times(least))
             }
             _ => return Ok(None),
         },
@@ -152,12 +159,30 @@ fn addend(function: OperationRef<'_, '_>, reader: OperationRef<'_, '_>, index: u
     let other = reader.operand_at(index)?;
     let constant = ir::constant_of(other).filter(|constant| constant.r#type.element == ElementType::F32);
     Ok(match constant {
-        Some(constant) => {
-            let (least, greatest) = ends(constant.f32s()?.iter());
-            Addend::Constant(least, greatest)
-        }
+        Some(constant) => Addend::Constant(Extent::of(&constant.f32s()?)),
         None => Addend::Value(value_name(function, other)),
     })
+}
+
+/// What is known of the numbers that are added.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Extent {
+    pub(super) least: f32,
+    pub(super) greatest: f32,
+    /// Whether some are so large that they mask, added or taken away, and all others change a score by little.
+    pub(super) is_mask: bool,
+}
+
+impl Extent {
+    pub(super) fn of(values: &[f32]) -> Self {
+        let (least, greatest) = ends(values);
+        let masks = |value: &f32| value.abs() > -ALL_MASKED;
+        let is_small = |value: &f32| value.abs() < GIVES_NOTHING;
+        let is_mask = values.iter().any(masks)
+            && values.iter().any(is_small)
+            && values.iter().all(|value| masks(value) || is_small(value));
+        Self { least, greatest, is_mask }
+    }
 }
 
 /// The least and the greatest number.

@@ -65,8 +65,8 @@ pub struct Meaning {
     pub makers: HashMap<String, String>,
     /// Whether the layers are those of a lowering, which gives equal parts of a node equal names.
     pub is_lowered: bool,
-    /// Whether outputs of the name of a layer were made outputs for a look at it, and are none of the network.
-    pub dumps_layers: bool,
+    /// Of outputs that were made for a look at inner layers, and are none of the network: the node whose value each is.
+    pub shown_layers: Vec<Option<String>>,
 }
 
 /// What an inner layer is in the user's network.
@@ -107,7 +107,10 @@ impl Meaning {
         let block = ir::body(function);
         for operation in block.map(ir::operations).unwrap_or_default() {
             let inner = ir::body(operation).map(ir::operations).unwrap_or_default();
-            for operation in inner.into_iter().chain([operation]) {
+            // Constants are no layers, and may be called like one.
+            for operation in
+                inner.into_iter().chain([operation]).filter(|operation| !hfloat::Op::Constant.is(*operation))
+            {
                 layers.insert(operation.node(), LayerOrigin::of_operation(operation));
             }
         }
@@ -131,9 +134,7 @@ impl Meaning {
             layers: manifest.layers.iter().map(|layer| (layer.name.clone(), of(layer))).collect(),
             makers: HashMap::new(),
             is_lowered: true,
-            dumps_layers: manifest.parameters.iter().any(|parameter| {
-                parameter.name == "layer_out_dump" && parameter.effective.eq_ignore_ascii_case("true")
-            }),
+            shown_layers: manifest.outputs.iter().map(|output| output.layer.clone()).collect(),
         }
     }
 

@@ -346,6 +346,7 @@ mod tests {
             buffer,
             sizes_buffer: None,
             region: None,
+            layer: None,
         }
     }
 

@@ -89,6 +89,7 @@ fn tensor(name: &str, buffer: usize) -> TensorDescription {
         buffer,
         sizes_buffer: None,
         region: None,
+        layer: None,
     }
 }
 

@@ -196,8 +196,9 @@ fn sources(operation: OperationRef<'_, '_>, types: &[TensorType]) -> Result<Opti
         ShapeRule::BatchNormalization => Some(all(rank)),
         // One row of the result for each region.
         ShapeRule::MaxRoiPool => Some(vec![vec![(1, 0)], Vec::new(), Vec::new(), Vec::new()]),
-        // As many regions as numbers of images.
-        ShapeRule::RoiAlign => Some(vec![vec![(1, 0), (2, 0)], Vec::new(), Vec::new(), Vec::new()]),
+        // As many regions as numbers of images: where the one is known only when running, the other is, too.
+        ShapeRule::RoiAlign => (size_of(types, 1, 0).is_some() == size_of(types, 2, 0).is_some())
+            .then(|| vec![vec![(1, 0), (2, 0)], Vec::new(), Vec::new(), Vec::new()]),
         ShapeRule::Flatten if attributes::axis(operation).map_err(text)? == 1 => Some(samples(2)),
         ShapeRule::Gemm if !attributes::trans_a(operation).map_err(text)? => Some(samples(2)),
         ShapeRule::Softmax => {

@@ -16,7 +16,7 @@ const MOST_SIZES: usize = 64;
 /// The largest value that any element of an integer tensor can have, as far as its definition tells: a constant, what `min` and
 /// `clip` leave of one, or what its element type holds. `None` when nothing bounds it.
 pub fn upper_bound(value: Value<'_, '_>) -> Option<i64> {
-    bound_of(value, &mut MOST_OPERATIONS.clone())
+    bound_of(value, &mut { MOST_OPERATIONS })
 }
 
 /// `left` is how many operations may be looked at yet.
@@ -77,7 +77,7 @@ fn bound_of(value: Value<'_, '_>, left: &mut usize) -> Option<i64> {
 /// The dimensions of a tensor whose sizes are the elements of `value`, where these are made of the shapes of tensors and of constants: known ones, and bounds of
 /// those that are known only when the network runs. `None` where something else may be among them, which could be negative.
 pub(super) fn shape_bounds(value: Value<'_, '_>) -> Option<TensorType> {
-    let sizes = sizes_in(value, &mut MOST_OPERATIONS.clone())?;
+    let sizes = sizes_in(value, &mut { MOST_OPERATIONS })?;
     let (bounds, unknown): (Vec<u64>, Vec<bool>) = sizes.into_iter().map(|size| (size.bound, size.is_unknown)).unzip();
     Some(TensorType::bounded(ElementType::I64, &bounds, &unknown))
 }

@@ -4,7 +4,7 @@ use super::{Op, attributes};
 use crate::ir::{self, IrError, OperationAttributes, attribute};
 use melior::ir::OperationRef;
 
-/// A shift that is so many times what is left of it has rounded values to 12 bits, of the 24 that an f32 has.
+/// A shift above this leaves an f32 no finer step than 2^-11, and one that is so many times what is left of it is there for its rounding.
 const MOST_CANCELLED: f64 = 4096.0;
 
 /// The map `scale * y + shift` of what a function gives.
@@ -39,7 +39,7 @@ impl ResultMap {
         let rounded = |value: f64| value as f32;
         let (scale, shift) = (rounded(self.scale * next.scale), rounded(self.shift * next.scale + next.shift));
         let both = Self { scale: scale.into(), shift: shift.into() };
-        let rounds = shifts_round([self.shift * next.scale, next.shift], both.scale);
+        let rounds = shifts_round(self.shift, next);
         (scale.is_normal() && shift.is_finite() && !rounds).then_some(both)
     }
 
@@ -52,10 +52,11 @@ impl ResultMap {
     }
 }
 
-/// Whether two shifts of f32, one after the other, round what is shifted, which is of about this size: most of them cancels.
-pub fn shifts_round(shifts: [f64; 2], size: f64) -> bool {
-    let [first, next] = shifts;
-    first.abs().max(next.abs()) > MOST_CANCELLED * size.abs().max((first + next).abs())
+/// Whether a shift of f32 rounds what is shifted and `next` takes most of it back.
+pub fn shifts_round(shift: f64, next: ResultMap) -> bool {
+    let (carried, back) = (shift * next.scale, next.shift);
+    let cancels = carried.abs().max(back.abs()) > MOST_CANCELLED * (carried + back).abs();
+    cancels && shift.abs().max(back.abs()) > MOST_CANCELLED
 }
 
 /// Whether an operation gives what its kind says: no activation and no map is behind it.
@@ -88,10 +89,19 @@ mod tests {
         // The way to round f32 without a function for it.
         let up = ResultMap { scale: 1.0, shift: 12_582_912.0 };
         assert_eq!(up.then(ResultMap { scale: 1.0, shift: -12_582_912.0 }), None);
-        // Taken back after a scale.
+        // Taken back after a scale, and of what was scaled before.
         assert_eq!(up.then(ResultMap { scale: 0.5, shift: -6_291_456.0 }), None);
+        assert_eq!(up.then(ResultMap { scale: 1e-4, shift: -1258.2912 }), None);
+        let scaled = ResultMap { scale: 1e4, ..up };
+        assert_eq!(scaled.then(ResultMap { scale: 1.0, shift: -12_582_912.0 }), None);
         let small = ResultMap { scale: 1.0, shift: 3.0 };
         assert_eq!(small.then(ResultMap { scale: 1.0, shift: -3.0 }), Some(ResultMap::IDENTITY));
+        // An offset of pixels, whatever the scale of what it is added to.
+        let fine = ResultMap { scale: 0.003, shift: 128.0 };
+        assert_eq!(
+            fine.then(ResultMap { scale: 1.0, shift: -128.0 }),
+            Some(ResultMap { scale: f64::from(0.003_f32), shift: 0.0 })
+        );
         // What stays was there before.
         let stays = ResultMap { scale: 1.0, shift: 1.0 };
         assert_eq!(up.then(stays), Some(ResultMap { scale: 1.0, shift: 12_582_913.0 }));

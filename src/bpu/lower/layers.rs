@@ -5,7 +5,7 @@ use hb_dialects::{
     bpu, cpu,
     hfloat::Op,
     ir::{self, Names, OperationAttributes, TensorType},
-    names::{add_results, input_names, output_names},
+    names::{LAYER, add_results, input_names, output_names},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{BlockLike, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike};
@@ -15,7 +15,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-expose-layers",
     summary: "Make every layer's value an output of the network",
     description: "Behind its own outputs the function returns the value of every node of the user's network that a segment computes, \
-under the name of the node: of the BPU the tensor as it is stored, integers with their scale, NHWC where `hfloat.layout` says so; of \
+under the name of the node, which `hfloat.layer` holds where that name was taken, too: of the BPU the tensor as it is stored, integers with their scale, NHWC where `hfloat.layout` says so; of \
 the CPU what the operation gives. Values whose size is known only when the network runs are left out.",
     anchor: "func.func",
     options: &[],
@@ -61,7 +61,11 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     ir::insert_before(end, built);
     // SAFETY: the return has no results, and no handle to it is used below.
     unsafe { ir::erase(end) };
+    let own = output_names(function).len();
     add_results(context, function, &results);
+    for (index, layer) in layers.iter().enumerate() {
+        ir::set_result_attribute(function, own + index, LAYER, ir::attribute::string(context, &layer.node));
+    }
     Ok(())
 }
 

@@ -27,7 +27,6 @@ mod source_text;
 mod table;
 mod values;
 
-pub use crate::wording::{printable, suggestion};
 pub use documentation::{documentation, parameter_help};
 pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
 pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin, march_of};
@@ -55,6 +54,7 @@ pub use values::{MOST_ELEMENTS, shape_option};
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
 use crate::frontend::ModelFiles;
+use crate::wording::printable;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,7 @@ use super::{Configuration, InputType, Optimization, StatedTypes};
 use crate::bpu::lower::border::Removable;
 use crate::float::insert_image::image_endings;
 use crate::frontend::ModelFiles;
-use crate::wording::suggestion;
+use crate::wording::{printable, suggestion};
 use hb_dialects::pass::word;
 
 /// An input as the model declares it.
@@ -135,7 +135,7 @@ impl Configuration {
     /// model.
     pub fn check_against(&self, model: &ModelFacts) -> Result<Vec<CheckedInput>, Problems> {
         let statements = Statements {
-            file: &super::printable(&self.file.display().to_string()),
+            file: &printable(&self.file.display().to_string()),
             inputs: self.inputs.iter().map(Some).collect(),
             names: self.inputs.iter().map(|input| input.get(&INPUT_NAME).clone()).collect(),
             values: &|parameter| self.given.get(parameter.name).map(|(place, values)| (*place, values.as_slice())),
@@ -254,7 +254,7 @@ impl Statements<'_> {
     fn file_of(&self, parameter: &Parameter) -> String {
         match (self.values)(parameter) {
             Some((_, [ParameterValue::Quantization(QuantConfig { file: Some(file), .. })])) => {
-                format!("'{}': ", super::printable(&file.display().to_string()))
+                format!("'{}': ", printable(&file.display().to_string()))
             }
             _ => String::new(),
         }

@@ -7,7 +7,7 @@ use super::parameters::DataType;
 use super::reading::{Document, Raw, Step};
 use super::source_text;
 use super::values::{Place, ValueFault};
-use crate::wording::suggestion;
+use crate::wording::{printable, suggestion};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ impl QuantConfig {
             let what = format!("'{}' cannot be read: {error}", path.display());
             vec![ValueFault::new(what, "correct the path; it counts from the folder of the configuration file")]
         })?;
-        let label = super::printable(&path.display().to_string());
+        let label = printable(&path.display().to_string());
         let document = Document::parse_json(&text).map_err(|error| {
             let place = Place::File(label.clone(), error.location);
             vec![ValueFault { what: error.what, remedy: error.remedy, place }]

@@ -40,6 +40,18 @@ pub struct ComparedLayers {
     pub alone: Vec<LayerAlone>,
 }
 
+impl ComparedLayers {
+    /// Adds a further sample of those layers in both that `is_judged`. One that did not run is unlike the other without bound.
+    pub fn add(&mut self, first: &Layers, second: &Layers, is_judged: impl Fn(&LayerDifference) -> bool) {
+        let values = |layers: &Layers, name: &String| -> Vec<f64> {
+            layers.iter().find(|layer| layer.name == *name).map(|layer| layer.values.clone()).unwrap_or_default()
+        };
+        for layer in self.common.iter_mut().filter(|layer| is_judged(layer)) {
+            layer.difference.add(&values(first, &layer.names.0), &values(second, &layer.names.1));
+        }
+    }
+}
+
 /// What a layer is, whatever the model calls it.
 #[derive(PartialEq, Eq, Hash)]
 enum Identity<'l> {
@@ -153,6 +165,8 @@ impl LayerDifference {
             "operator": operator,
             "layers": [names.0, names.1],
             "cosine": difference.cosine(),
+            "mean_cosine": difference.mean_cosine(),
+            "samples": difference.samples(),
             "sqnr_db": super::report::finite(difference.sqnr()),
             "max_absolute_error": super::report::finite(difference.absolute),
             "max_relative_error": super::report::finite(difference.relative),

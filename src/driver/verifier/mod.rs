@@ -31,7 +31,7 @@ What is measured, for each pair of models and each output that both have:
   max abs, max rel the largest |a - b|, and the largest |a - b| / max(|a|, |b|)
   bytes            how many bytes differ, where both store the same type
 Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .caffemodel, .mlir and .bc do,
-a .hbm that was compiled with layer_out_dump does; the first sample is for them. They are paired by the node of the network whose result they are: a layer that is made of several is the last of them.
+a .hbm that was compiled with layer_out_dump does; the first sample is for them, and every sample for one that is an output of the other model. They are paired by the node of the network whose result they are: a layer that is made of several is the last of them.
 Exit status: 0 done; 1 a model or the data is at fault, or with --min-cosine a cosine is below it or an output was not compared; 2 wrong usage.";
 
 /// Compares two or three forms of a network (.onnx, .caffemodel, .bc, .mlir, .hbm) on the same data.
@@ -151,15 +151,15 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
         });
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
         report.add(&models, &runs)?;
-        if sample == 0 {
-            // Layers are for finding a fault, and one sample finds it.
+        // Layers are for finding a fault, and one sample finds it; those that are outputs of another model are judged.
+        if sample == 0 || report.judges_layers() {
             let layers = models.iter().zip(&bound.models).zip(&runs).map(|((model, inputs), outputs)| {
                 let arrays = inputs
                     .load(sample)
                     .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
-                model.layers(&arrays, outputs)
+                model.layers(&arrays, outputs, sample)
             });
-            report.add_layers(&models, &layers.collect::<Result<Vec<_>, _>>()?)?;
+            report.add_layers(&models, &layers.collect::<Result<Vec<_>, _>>()?, sample)?;
         }
     }
     Ok(report)

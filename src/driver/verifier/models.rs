@@ -6,7 +6,8 @@ use crate::cpu::Array;
 use crate::hbm::TensorQuantization;
 use crate::sim::executor::{LayerOrigin, Meaning, ModelExecutor};
 use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A model with what its outputs mean.
@@ -22,6 +23,8 @@ pub struct ComparedModel {
     /// The prototxt of a Caffe network.
     proto: Option<PathBuf>,
     meaning: Meaning,
+    /// The same, made to show its layers; opened when they are asked for.
+    observed: OnceCell<Box<dyn ModelExecutor>>,
 }
 
 /// One run: the outputs in order.
@@ -68,7 +71,8 @@ impl ComparedModel {
         let proto = proto.filter(|_| is_caffe);
         let OpenModel { executor, kind, march, meaning } =
             open(path, &OpenOptions { proto, ..OpenOptions::default() })?;
-        Ok(Self { path: path.to_owned(), kind, march, executor, proto: proto.map(Path::to_owned), meaning })
+        let (path, proto, observed) = (path.to_owned(), proto.map(Path::to_owned), OnceCell::new());
+        Ok(Self { path, kind, march, executor, proto, meaning, observed })
     }
 
     /// What messages call it.
@@ -93,27 +97,38 @@ impl ComparedModel {
         Ok(outcome.outputs.into_iter().enumerate().map(output).collect())
     }
 
-    /// What its layers compute: all of them, except that a `.hbm` keeps only those that it was compiled to give.
+    /// What its layers compute in this sample: all of them, except that a `.hbm` keeps only those that it was compiled to give.
     ///
     /// # Errors
     /// When it fails.
-    pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput]) -> Result<Layers, VerifierError> {
+    pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput], sample: usize) -> Result<Layers, VerifierError> {
         let layer = |name: &str, values| {
             let origin = self.meaning.layers.get(name).cloned().unwrap_or_else(|| self.unknown(name));
             InnerLayer { name: name.to_owned(), origin, values }
         };
         if self.kind == "hbm" {
-            let named = self.executor.outputs().iter().zip(outputs).zip(&self.meaning.channels_last);
-            let kept = named.filter_map(|((name, output), last)| Some(layer(name, in_network_order(output, *last)?)));
+            let shown: HashSet<&String> = self.meaning.shown_layers.iter().flatten().collect();
+            let outputs = outputs.iter().zip(&self.meaning.channels_last).enumerate();
+            let kept = outputs.filter_map(|(index, (output, last))| {
+                let name = self.layer_of(index);
+                let is_there_twice = !self.is_dumped(index) && shown.contains(&name);
+                if is_there_twice { None } else { Some(layer(&name, in_network_order(output, *last)?)) }
+            });
             return Ok(kept.collect());
         }
-        let OpenModel { executor, .. } =
-            open(&self.path, &OpenOptions { detail: Detail::Layers, proto: self.proto.as_deref() })?;
+        let executor = match self.observed.get() {
+            Some(executor) => executor,
+            None => {
+                let options = OpenOptions { detail: Detail::Layers, proto: self.proto.as_deref() };
+                let opened = open(&self.path, &options)?.executor;
+                self.observed.get_or_init(|| opened)
+            }
+        };
         let mut layers = Layers::new();
         let seen = executor.run_observed(inputs, &mut |name, values| {
             layers.push(layer(name, values.into_iter().map(f64::from).collect()));
         });
-        seen.map_err(|source| VerifierError::Run { model: self.name(), sample: 0, source })?;
+        seen.map_err(|source| VerifierError::Run { model: self.name(), sample, source })?;
         // Another model's value of that name may be the output.
         let outputs: HashMap<&String, &ComparedOutput> = self.executor.outputs().iter().zip(outputs).collect();
         layers.retain(|layer| outputs.get(&layer.name).is_none_or(|output| is_value(layer, output)));
@@ -128,9 +143,11 @@ impl ComparedModel {
         LayerOrigin { operator: operator.into(), nodes: result_of.clone().into_iter().collect(), result_of }
     }
 
-    /// The layer that an output is, as far as the model says it.
-    pub fn layer_of(&self, output: &str) -> String {
-        self.meaning.makers.get(output).map_or(output, String::as_str).to_owned()
+    /// The layer that the output of this number is, as far as the model says it.
+    pub fn layer_of(&self, index: usize) -> String {
+        let output = self.executor.outputs().get(index).map_or("", String::as_str);
+        let shown = self.meaning.shown_layers.get(index).and_then(Option::as_ref);
+        shown.or_else(|| self.meaning.makers.get(output)).map_or(output, String::as_str).to_owned()
     }
 
     /// Whether it is compiled, or on the way to it: its layers are those of a lowering.
@@ -138,11 +155,9 @@ impl ComparedModel {
         self.meaning.is_lowered
     }
 
-    /// Whether the output of this number is one of the layers that the model was compiled to show: they stand behind those of the network, and
-    /// there is one of the network at least. A layer without an instruction, such as a Flatten, is not among those that the file lists.
+    /// Whether the output of this number is one of the layers that the model was compiled to show, and none of the network.
     pub fn is_dumped(&self, index: usize) -> bool {
-        let mut shown = self.executor.outputs().iter().take(index + 1).skip(1);
-        self.meaning.dumps_layers && shown.any(|output| self.meaning.layers.contains_key(output))
+        self.meaning.shown_layers.get(index).is_some_and(Option::is_some)
     }
 }
 

@@ -43,6 +43,12 @@ struct OutputAlone {
     is_dumped: bool,
 }
 
+/// What messages call an output of one model and the layer of the other that it is.
+struct JudgedLayer {
+    output: String,
+    layer: String,
+}
+
 /// An output that both have.
 struct OutputDifference {
     name: String,
@@ -53,6 +59,8 @@ struct OutputDifference {
     difference: Difference,
     /// What hb_compile judges: the whole and its slices.
     parts: OutputParts,
+    /// Samples of which the output has another shape than that of the first: they are in no slice.
+    other_shapes: usize,
     /// None where the two store different types.
     differing_bytes: Option<usize>,
 }
@@ -102,17 +110,34 @@ impl ComparisonReport {
         Ok(())
     }
 
-    /// Compares the layers of a sample. An output of a network that was cut is a layer of the whole one.
+    /// Whether an output of one model is compared with a layer of another.
+    pub fn judges_layers(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.layers.common.iter().any(|layer| pair.output_of(layer).is_some()))
+    }
+
+    /// Compares the layers of the first sample, and of others those that are judged. An output of a network that was cut is a layer of the
+    /// whole one.
     ///
     /// # Errors
     /// When two models have neither outputs nor layers in common.
-    pub fn add_layers(&mut self, models: &[ComparedModel], layers: &[Layers]) -> Result<(), VerifierError> {
+    pub fn add_layers(
+        &mut self,
+        models: &[ComparedModel],
+        layers: &[Layers],
+        sample: usize,
+    ) -> Result<(), VerifierError> {
         for pair in &mut self.pairs {
             let of = |index: usize| {
                 let (name, model, layers) = (self.names.get(index)?, models.get(index)?, layers.get(index)?);
                 Some(NamedLayers { model: name, layers, is_compiled: model.is_compiled() })
             };
             let (Some(first), Some(second)) = (of(pair.first), of(pair.second)) else { continue };
+            if sample > 0 {
+                let mut compared = std::mem::take(&mut pair.layers);
+                compared.add(first.layers, second.layers, |layer| pair.output_of(layer).is_some());
+                pair.layers = compared;
+                continue;
+            }
             pair.layers = compared_layers(&first, &second);
             if pair.outputs.is_empty() && pair.layers.common.is_empty() {
                 let names = format!("{} and {}", joined(&pair.only_first), joined(&pair.only_second));
@@ -130,14 +155,14 @@ impl ComparisonReport {
         for pair in &self.pairs {
             let (first, second) = self.pair_names(pair);
             for output in &pair.outputs {
-                let fault = self.fault(&output.difference, least).or_else(|| output.slice_fault(least));
+                let fault = Self::fault(&output.difference, least).or_else(|| output.slice_fault(least));
                 failures.extend(fault.map(|fault| {
                     format!("output '{}' of {second} {fault} with {first}'s; at least {least} is wanted", output.name)
                 }));
             }
-            for layer in pair.judged_layers() {
-                failures.extend(self.fault(&layer.difference, least).map(|fault| {
-                    format!("output '{}' of {second} {fault} with {first}'s; at least {least} is wanted", layer.node)
+            for (layer, judged) in self.judged_layers(pair) {
+                failures.extend(Self::fault(&layer.difference, least).map(|fault| {
+                    format!("{} {fault} with {}; at least {least} is wanted", judged.output, judged.layer)
                 }));
             }
             for ((own, other), output) in self.not_compared(pair) {
@@ -151,14 +176,14 @@ impl ComparisonReport {
     }
 
     /// What is wrong with the cosine of a whole output. Two that are the same need no direction.
-    fn fault(&self, difference: &Difference, least: f64) -> Option<String> {
+    fn fault(difference: &Difference, least: f64) -> Option<String> {
         let cosine = difference.cosine();
         if difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
             return None;
         }
         Some(match (cosine, difference.mean_cosine()) {
-            (Some(cosine), Some(mean)) if self.samples > 1 => {
-                format!("has cosine {cosine:.6} on one of {} samples (the mean is {mean:.6})", self.samples)
+            (Some(cosine), Some(mean)) if difference.samples() > 1 => {
+                format!("has cosine {cosine:.6} on one of {} samples (the mean is {mean:.6})", difference.samples())
             }
             (Some(cosine), _) => format!("has cosine {cosine:.6}"),
             (None, _) => "has no cosine, because of infinite values or such that are no number,".into(),
@@ -177,6 +202,19 @@ impl ComparisonReport {
         };
         let of_first = missing(&pair.only_first, (first, second), |layer| &layer.names.0);
         of_first.chain(missing(&pair.only_second, (second, first), |layer| &layer.names.1)).collect()
+    }
+
+    /// The layers of one model that are outputs of the other, and what messages call the two.
+    fn judged_layers<'p>(&'p self, pair: &'p Pair) -> impl Iterator<Item = (&'p LayerDifference, JudgedLayer)> {
+        let (first, second) = self.pair_names(pair);
+        let named = move |of_first: bool, name: &str, layer: &str| {
+            let (own, other) = if of_first { (first, second) } else { (second, first) };
+            JudgedLayer { output: format!("output '{name}' of {own}"), layer: format!("layer '{layer}' of {other}") }
+        };
+        pair.layers.common.iter().filter_map(move |layer| {
+            let (of_first, output) = pair.output_of(layer)?;
+            Some((layer, named(of_first, output, if of_first { &layer.names.1 } else { &layer.names.0 })))
+        })
     }
 
     fn pair_names(&self, pair: &Pair) -> (&str, &str) {
@@ -223,9 +261,13 @@ impl ComparisonReport {
                 ["Output", "Types", "Shape", "Cosine", "Mean", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
             let rows: Vec<[String; 9]> = pair.outputs.iter().map(OutputDifference::cells).collect();
             text += &aligned(&titles, &rows);
-            text += &explained(&rows);
+            text += &explained(&pair.outputs);
             for output in &pair.outputs {
                 text += &output.slice_text();
+            }
+            for (layer, judged) in self.judged_layers(pair) {
+                let (lowest, mean) = (number(layer.difference.cosine()), number(layer.difference.mean_cosine()));
+                let _ = writeln!(text, "{} is {}: cosine {lowest}, mean {mean}", judged.output, judged.layer);
             }
             for (model, outputs) in [(first, &pair.only_first), (second, &pair.only_second)] {
                 if !outputs.is_empty() {
@@ -245,17 +287,29 @@ impl ComparisonReport {
 }
 
 /// What cells without a number mean; nothing where there are none.
-fn explained(rows: &[[String; 9]]) -> String {
-    let is_empty = |columns: &[usize]| {
-        rows.iter().any(|row| columns.iter().any(|column| row.get(*column).is_some_and(|cell| cell == NONE)))
-    };
+fn explained(outputs: &[OutputDifference]) -> String {
+    let any = |is: fn(&OutputDifference) -> bool| outputs.iter().any(is);
+    let is_known = |output: &OutputDifference| output.difference.sqnr().is_finite() || output.difference.is_none();
     let reasons = [
-        (&[3usize, 4] as &[usize], "no cosine, because of values that are infinite or no number"),
-        (&[5], "no SQNR, because nothing differs or a value is infinite"),
-        (&[8], "bytes are not compared, because the two store different types"),
+        (
+            any(|output| output.difference.cosine().is_none()),
+            "no cosine, because of values that are infinite or no number",
+        ),
+        (any(|output| output.difference.is_none()), "no SQNR, because nothing differs"),
+        (
+            any(|output| output.difference.has_no_signal() && !output.difference.is_none()),
+            "no SQNR, because the first is 0",
+        ),
+        (
+            outputs.iter().any(|output| !is_known(output) && !output.difference.has_no_signal()),
+            "no SQNR, because a value is infinite or no number",
+        ),
+        (
+            any(|output| output.differing_bytes.is_none()),
+            "bytes are not compared, because the two store different types",
+        ),
     ];
-    let reasons: Vec<&str> =
-        reasons.into_iter().filter(|(columns, _)| is_empty(columns)).map(|(_, reason)| reason).collect();
+    let reasons: Vec<&str> = reasons.into_iter().filter(|(is_there, _)| *is_there).map(|(_, reason)| reason).collect();
     if reasons.is_empty() { String::new() } else { format!("{NONE}: {}\n", reasons.join("; ")) }
 }
 
@@ -264,14 +318,14 @@ fn joined(outputs: &[OutputAlone]) -> String {
 }
 
 impl Pair {
-    /// Outputs of one that are inner layers of the other, because that was cut elsewhere.
-    fn judged_layers(&self) -> impl Iterator<Item = &LayerDifference> {
-        let is_output = |outputs: &[OutputAlone], name: &String| {
-            outputs.iter().any(|output| !output.is_dumped && output.layer == *name)
-        };
-        self.layers.common.iter().filter(move |layer| {
-            is_output(&self.only_first, &layer.names.0) || is_output(&self.only_second, &layer.names.1)
-        })
+    /// The output of one that this layer is, because the other was cut elsewhere; and whether it is one of the first.
+    fn output_of(&self, layer: &LayerDifference) -> Option<(bool, &str)> {
+        fn find<'o>(outputs: &'o [OutputAlone], name: &str) -> Option<&'o str> {
+            let output = outputs.iter().find(|output| !output.is_dumped && output.layer == name)?;
+            Some(&output.name)
+        }
+        let of_first = find(&self.only_first, &layer.names.0).map(|output| (true, output));
+        of_first.or_else(|| Some((false, find(&self.only_second, &layer.names.1)?)))
     }
 
     fn differing(&self) -> impl Iterator<Item = &LayerDifference> {
@@ -338,14 +392,18 @@ fn alike(one: &[usize], other: &[usize]) -> bool {
 
 impl OutputDifference {
     fn add(&mut self, one: &ComparedOutput, other: &ComparedOutput) {
-        self.difference.add(&one.reals, &other.reals);
-        if self.difference.is_first() {
+        if self.difference.samples() == 0 {
             self.parts = OutputParts::new(one.array.shape());
+            self.types = (one.array.element().name().to_owned(), other.array.element().name().to_owned());
+            self.shapes = (one.array.shape().to_vec(), other.array.shape().to_vec());
         }
-        let narrow = |reals: &[f64]| reals.iter().map(|real| *real as f32).collect::<Vec<f32>>();
-        self.parts.add(&narrow(&one.reals), &narrow(&other.reals));
-        self.types = (one.array.element().name().to_owned(), other.array.element().name().to_owned());
-        self.shapes = (one.array.shape().to_vec(), other.array.shape().to_vec());
+        self.difference.add(&one.reals, &other.reals);
+        if one.array.shape() == self.shapes.0 {
+            let narrow = |reals: &[f64]| reals.iter().map(|real| *real as f32).collect::<Vec<f32>>();
+            self.parts.add(&narrow(&one.reals), &narrow(&other.reals));
+        } else {
+            self.other_shapes += 1;
+        }
         self.differing_bytes = (one.array.element() == other.array.element()).then(|| {
             let pairs = one.array.as_bytes().iter().zip(other.array.as_bytes());
             self.differing_bytes.unwrap_or(0) + pairs.filter(|(one, other)| one != other).count()
@@ -364,10 +422,17 @@ impl OutputDifference {
     }
 
     fn slice_text(&self) -> String {
-        let worst = self.worst_slice();
-        worst.map_or_else(String::new, |(slice, cosine)| {
-            format!("the worst part of output '{}' is {slice}: mean cosine {cosine:.6}\n", self.name)
-        })
+        let (name, others) = (&self.name, self.other_shapes);
+        let mut text = self.worst_slice().map_or_else(String::new, |(slice, cosine)| {
+            format!("the worst part of output '{name}' is {slice}: mean cosine {cosine:.6}\n")
+        });
+        if others > 0 {
+            let _ = writeln!(
+                text,
+                "output '{name}' has another shape in {others} sample(s) than in the first; parts are judged without these"
+            );
+        }
+        text
     }
 
     fn to_json(&self) -> Value {
@@ -385,6 +450,7 @@ impl OutputDifference {
             "cosine": difference.cosine(),
             "mean_cosine": difference.mean_cosine(),
             "worst_slice": slice,
+            "samples_of_other_shapes": self.other_shapes,
             "sqnr_db": finite(difference.sqnr()),
             "max_absolute_error": finite(difference.absolute),
             "max_relative_error": finite(difference.relative),
@@ -425,9 +491,16 @@ fn number(cosine: Option<f64>) -> String {
 
 fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &ComparedModel)) -> Pair {
     let (names, other_names) = (one.executor.outputs(), other.executor.outputs());
-    let place = |name: &String| other_names.iter().position(|known| known == name);
-    let common = names.iter().enumerate().filter_map(|(index, name)| Some((name, (index, place(name)?))));
+    // An output that is dumped is a layer, whatever its name.
+    let places = |index: usize, name: &String| {
+        let place = other_names.iter().position(|known| known == name)?;
+        (one.is_dumped(index) == other.is_dumped(place)).then_some((index, place))
+    };
+    let common: Vec<_> =
+        names.iter().enumerate().filter_map(|(index, name)| Some((name, places(index, name)?))).collect();
     let outputs = common
+        .iter()
+        .cloned()
         .map(|(name, places)| OutputDifference {
             name: name.clone(),
             places,
@@ -435,19 +508,20 @@ fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &Compare
             shapes: Default::default(),
             difference: Difference::default(),
             parts: OutputParts::default(),
+            other_shapes: 0,
             differing_bytes: None,
         })
         .collect();
-    let alone = |model: &ComparedModel, others: &[String]| -> Vec<OutputAlone> {
-        let names = model.executor.outputs().iter().enumerate().filter(|(_, name)| !others.contains(name));
-        names
-            .map(|(index, name)| OutputAlone {
-                name: name.clone(),
-                layer: model.layer_of(name),
-                is_dumped: model.is_dumped(index),
-            })
-            .collect()
+    let alone = |model: &ComparedModel| -> Vec<OutputAlone> {
+        let names = model.executor.outputs().iter().enumerate();
+        let alone = names.filter(|(_, name)| !common.iter().any(|(known, _)| known == name));
+        let output = |(index, name): (usize, &String)| OutputAlone {
+            name: name.clone(),
+            layer: model.layer_of(index),
+            is_dumped: model.is_dumped(index),
+        };
+        alone.map(output).collect()
     };
-    let (only_first, only_second) = (alone(one, other_names), alone(other, names));
+    let (only_first, only_second) = (alone(one), alone(other));
     Pair { first, second, outputs, only_first, only_second, layers: ComparedLayers::default() }
 }

@@ -150,18 +150,8 @@ impl CaffeNetwork {
         }
         let unused: Vec<&str> = weights.layers().filter(|name| !by_name.contains_key(name)).take(MOST_NAMES).collect();
         let absent = |layer: &CaffeLayer| weights.of(layer.parameters.name()).is_none();
-        // Most layers have no weights, and need no hint.
-        let hints: Vec<(usize, String)> = match unused.is_empty() {
-            true => Vec::new(),
-            false => {
-                let layers = self.layers.iter().enumerate().filter(|(_, layer)| absent(layer)).take(MOST_LAYERS);
-                layers.map(|(place, layer)| (place, hint(layer.parameters.name(), unused.iter().copied()))).collect()
-            }
-        };
-        for (place, meant) in hints {
-            if let Some(layer) = self.layers.get_mut(place) {
-                layer.meant = meant;
-            }
+        for layer in self.layers.iter_mut().filter(|layer| absent(layer)).take(MOST_LAYERS) {
+            layer.meant = hint(layer.parameters.name(), unused.iter().copied());
         }
         for (layer, blobs) in self.layers.iter_mut().zip(all) {
             layer.blobs = blobs;

@@ -8,14 +8,16 @@
 //! A node without `hb.made_of` is a node of the user's network itself.
 
 use hb_dialects::ir::Origin;
+use std::collections::HashSet;
 
 use super::model::{MadeOf, Node};
 use super::proto::StringStringEntryProto;
 
 const MADE_OF: &str = "hb.made_of";
 const RESULT_OF: &str = "hb.result_of";
-/// Of the nodes that went into one. Each part of the node has the list in its location, so that a long one would fill the memory.
-const MOST_NODES: usize = 1024;
+/// Of the nodes that went into one. Each part of the node, as those of an unrolled LSTM, has the list in its location, so that a long one would
+/// fill the memory.
+const MOST_NODES: usize = 64;
 
 impl MadeOf {
     /// What the metadata of a node says.
@@ -25,12 +27,13 @@ impl MadeOf {
     pub(super) fn read(metadata: &[StringStringEntryProto]) -> Result<Option<Self>, String> {
         let of = |key: &str| metadata.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
         let Some(list) = of(MADE_OF) else { return Ok(None) };
-        let nodes: Vec<String> = serde_json::from_str(list)
-            .ok()
-            .filter(|nodes: &Vec<String>| nodes.len() <= MOST_NODES && nodes.iter().all(|node| !node.is_empty()))
-            .ok_or_else(|| {
-                format!("its metadata {MADE_OF:?} is no JSON list of at most {MOST_NODES} names; remove that entry from the file")
-            })?;
+        let is_list = |nodes: &Vec<String>| {
+            let different: HashSet<&String> = nodes.iter().filter(|node| !node.is_empty()).collect();
+            nodes.len() <= MOST_NODES && different.len() == nodes.len()
+        };
+        let nodes = serde_json::from_str(list).ok().filter(is_list).ok_or_else(|| {
+            format!("its metadata {MADE_OF:?} is no JSON list of at most {MOST_NODES} different names; remove that entry from the file")
+        })?;
         let result_of = of(RESULT_OF).filter(|node| nodes.iter().any(|known| known == node)).map(str::to_owned);
         Ok(Some(Self { nodes, result_of }))
     }

@@ -175,18 +175,19 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         self.read.extend(read.map(str::to_owned));
         let block = Block::new(&[]);
-        // SAFETY: the block outlives the values in it, which are forgotten before it goes.
+        // SAFETY: the block outlives the values in it, which are forgotten before it goes, and their addresses too.
         let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
         // Both branches may use one name, and what is known inside ends with the graph.
         let outside = (
             std::mem::replace(&mut self.importer.block, inside),
             self.importer.values.clone(),
+            self.importer.folding.clone(),
             std::mem::take(&mut self.nodes),
             self.current.clone(),
         );
         let done = self.inside(&mut graph);
         let nodes;
-        (self.importer.block, self.importer.values, nodes, self.current) = outside;
+        (self.importer.block, self.importer.values, self.importer.folding, nodes, self.current) = outside;
         graph.nodes = std::mem::replace(&mut self.nodes, nodes);
         done.map(|()| graph)
     }

@@ -332,6 +332,72 @@ fn an_output_that_nothing_was_compared_with_is_no_success() {
     }
 }
 
+/// An output may be called like its node: it is one of the network all the same, where further layers are dumped behind it.
+#[test]
+fn outputs_are_told_from_dumped_layers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let nodes = || vec![Node::new("a", "Relu", &["x"], &["a"]), Node::new("b", "Neg", &["a"], &["b"])];
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 4]);
+    for (file, outputs) in [("both.onnx", vec!["a", "b"]), ("one.onnx", vec!["a"])] {
+        let graph = Graph {
+            name: "names".into(),
+            nodes: nodes().into_iter().take(outputs.len()).collect(),
+            inputs: vec![value("x")],
+            outputs: outputs.into_iter().map(value).collect(),
+            ..Graph::default()
+        };
+        onnx::save(&Model::new(9, 19, graph), &folder.join(file)).expect("written");
+    }
+    let array = Array::from_values(&[1, 4], &[0.5f32, -1.0, 2.0, 3.0]).expect("an array");
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    for file in ["x.npy", "samples/0.npy"] {
+        std::fs::write(folder.join(file), npy::encode(&array).expect("encodes")).expect("a file");
+    }
+    for dumps in ["false", "true"] {
+        let yaml = format!(
+            "model_parameters: {{onnx_model: both.onnx, march: nash-e, output_model_file_prefix: m, working_dir: out, layer_out_dump: {dumps}}}\n\
+             input_parameters: {{input_type_train: featuremap, input_type_rt: featuremap}}\n\
+             calibration_parameters: {{cal_data_dir: samples, calibration_type: max}}\n"
+        );
+        std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+        done(folder, "hb_compile", &["-c", "cfg.yaml"]);
+        let output = run(folder, "hb_verifier", &["-m", "one.onnx,out/m.hbm", "-i", "x.npy", "--min-cosine", "0.9"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("output 'b' of out/m.hbm is not compared"), "{output:?}");
+    }
+    let info = json(&done(folder, "hb_model_info", &["out/m.hbm", "--json"]));
+    let layers: Vec<&Value> =
+        info["outputs"].as_array().expect("outputs").iter().map(|output| &output["layer"]).collect();
+    assert_eq!(layers, [&Value::Null, &Value::Null, &"a".into(), &"b".into()]);
+    let report = json(&done(folder, "hb_verifier", &["-m", "both.onnx,out/m.hbm", "-i", "x.npy", "--json"]));
+    let layers = report["comparisons"][0]["layers"].as_array().expect("layers");
+    let names: Vec<&Value> = layers.iter().map(|layer| &layer["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
+/// An output of one network that is a layer inside of the other is judged by every sample, as outputs of one name are.
+#[test]
+fn an_output_that_is_a_layer_of_the_other_is_judged_by_every_sample() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let cut = vec![Node::new("n", "Relu", &["x"], &["y"])];
+    let whole = vec![Node::new("n", "LeakyRelu", &["x"], &["h"]), Node::new("end", "Neg", &["h"], &["z"])];
+    save_pair(folder, ["a.onnx", "b.onnx"], [cut, whole], &[1, 4], ["y", "z"]);
+    std::fs::create_dir(folder.join("x")).expect("a folder");
+    // Without negative values the two are the same.
+    for (file, values) in [("x/0.npy", [1.0f32, 2.0, 3.0, 0.5]), ("x/1.npy", [-1.0, -2.0, -3.0, -0.5])] {
+        let array = Array::from_values(&[1, 4], &values).expect("an array");
+        std::fs::write(folder.join(file), npy::encode(&array).expect("encodes")).expect("a file");
+    }
+    let output = run(folder, "hb_verifier", &["-m", "a.onnx,b.onnx", "-i", "x", "--min-cosine", "0.9"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let errors = text(&output.stderr);
+    assert!(errors.contains("output 'y' of a.onnx has cosine 0.99"), "{errors}");
+    assert!(errors.contains("on one of 2 samples") && errors.contains("with layer 'n' of b.onnx"), "{errors}");
+    assert!(text(&output.stdout).contains("output 'y' of a.onnx is layer 'n' of b.onnx: cosine"), "{output:?}");
+}
+
 /// Scores beside boxes in pixels, which one cosine would hide.
 #[test]
 fn the_worst_slice_counts_and_is_named() {

@@ -78,10 +78,11 @@ impl IndexMaker {
     }
 }
 
-/// Whether a cast keeps every index of a tensor that memory holds.
+/// Whether a cast keeps every index, of up to 2^31 elements.
 fn holds_indices(cast: OperationRef<'_, '_>) -> bool {
-    let element = |value: melior::ir::Value<'_, '_>| TensorType::from_type(value.r#type()).ok()?.element.plain();
-    matches!(cast.result(0).ok().and_then(|result| element(result.into())), Some(ElementType::I32 | ElementType::I64))
+    let r#type = cast.result(0).ok().and_then(|result| TensorType::from_type(result.r#type()).ok());
+    let element = r#type.and_then(|r#type| r#type.element.plain());
+    matches!(element, Some(ElementType::I32 | ElementType::I64))
 }
 
 fn shape_of_operand(operation: OperationRef<'_, '_>) -> Option<Vec<i64>> {
@@ -103,7 +104,11 @@ fn counted_shape(c: &Composer, maker: &IndexMaker, natural: Vec<i64>, output: &[
                  {output:?}; give it the shape of that input"
             )))
         }
-        IndexMaker::User => Ok(natural),
+        IndexMaker::User if output.iter().zip(&natural).all(|(wanted, size)| wanted >= size) => Ok(natural),
+        IndexMaker::User => Err(c.fault(format!(
+            "has an output_shape of {output:?}, smaller than the {natural:?} that its windows cover and its indices count through; make it \
+             as large"
+        ))),
         IndexMaker::Other(what) => Err(c.fault(format!(
             "has an output_shape of {output:?} and indices from {what}, of which nothing says through which shape they count; read \
              them from the MaxPool itself"

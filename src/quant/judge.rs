@@ -63,7 +63,7 @@ pub struct OutputParts {
     shape: Vec<usize>,
     /// Axes whose slices are looked at.
     axes: Vec<usize>,
-    whole: Vec<Products>,
+    whole: Vec<SampleProducts>,
     /// The largest magnitude on the left.
     range: f32,
     /// By axis and index.
@@ -86,7 +86,7 @@ impl OutputParts {
     /// Adds a sample.
     pub fn add(&mut self, left: &[f32], right: &[f32]) {
         self.add_ranges(left);
-        self.whole.extend(Products::of(left, right));
+        self.whole.extend(SampleProducts::of(left, right));
         for (&(axis, index), part) in &mut self.slices {
             let slice = OutputSlice { axis, index };
             let of = |values| Some(slice_of(&self.shape, values, slice)?.iter().copied().collect::<Vec<f32>>());
@@ -185,12 +185,12 @@ pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Opt
 /// Two zero vectors are the same; a zero vector and another are not alike at all, nor is one that is infinite or no number where the left is finite.
 /// None where the two have other lengths, or no values.
 pub fn cosine<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<f64> {
-    whole_cosines(&[Products::of(left, right)?]).first().copied()
+    whole_cosines(&[SampleProducts::of(left, right)?]).first().copied()
 }
 
 /// What the cosine of two vectors needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Products {
+pub struct SampleProducts {
     values: usize,
     /// Left by left, right by right, left by right.
     ll: f64,
@@ -200,7 +200,7 @@ pub struct Products {
     dd: f64,
 }
 
-impl Products {
+impl SampleProducts {
     /// Of what is finite on the left; none where the two have other lengths, or no values.
     pub fn of<T: Copy + Into<f64>>(left: &[T], right: &[T]) -> Option<Self> {
         if left.len() != right.len() || left.is_empty() {
@@ -231,14 +231,14 @@ impl Products {
 
 /// The cosines of a whole output, one per sample. Where it has few values the distance of a sample is measured by what all samples are on the
 /// average: a probability of 0.001 in the place of 0.002 is no fault where others are 0.9. Their mean is then that of one vector of all samples.
-pub fn whole_cosines(samples: &[Products]) -> Vec<f64> {
+pub fn whole_cosines(samples: &[SampleProducts]) -> Vec<f64> {
     let finite = || samples.iter().filter(|sample| sample.rr.is_finite());
     let mean = finite().map(|sample| sample.ll + sample.rr).sum::<f64>() / finite().count() as f64;
-    let cosine = |sample: &Products| match sample {
-        Products { values, .. } if *values >= FEW_VALUES => sample.cosine(),
-        Products { rr, .. } if !rr.is_finite() => 0.0,
-        Products { dd, .. } if *dd == 0.0 => 1.0,
-        Products { dd, .. } => 1.0 - dd / mean,
+    let cosine = |sample: &SampleProducts| match sample {
+        SampleProducts { values, .. } if *values >= FEW_VALUES => sample.cosine(),
+        SampleProducts { rr, .. } if !rr.is_finite() => 0.0,
+        SampleProducts { dd, .. } if *dd == 0.0 => 1.0,
+        SampleProducts { dd, .. } => 1.0 - dd / mean,
     };
     samples.iter().map(cosine).collect()
 }

@@ -10,7 +10,7 @@ use super::{
     groups::ScaleGroups,
     rules::rule_of,
     softmax_paths::{
-        ALL_MASKED, Addend, Change, Extent, GIVES_NOTHING, SoftmaxPath, SoftmaxRows, Step, ends, softmax_paths,
+        ALL_MASKED, Addend, AddendRange, Change, GIVES_NOTHING, SoftmaxPath, SoftmaxRows, Step, ends, softmax_paths,
     },
     thresholds::{ThresholdRange, range_here, value_name},
 };
@@ -81,7 +81,7 @@ pub(super) struct Masks<'p> {
     plan: &'p MaskPlan,
     waiting: HashMap<String, Waiting>,
     /// What is added on the way.
-    added: HashMap<String, Extent>,
+    added: HashMap<String, AddendRange>,
 }
 
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl<'p> Masks<'p> {
     /// Sees a value as it is computed, and gives the measured values that no Softmax is left for, as far as ranges must show them.
     pub(super) fn see(&mut self, name: &str, values: &[f32]) -> Vec<(String, Vec<f32>)> {
         if self.plan.added.contains(name) {
-            self.added.insert(name.to_owned(), Extent::of(values));
+            self.added.insert(name.to_owned(), AddendRange::of(values));
         }
         let mut shown = Vec::new();
         let has_mask = self
@@ -122,7 +122,7 @@ impl<'p> Masks<'p> {
             .get(name)
             .into_iter()
             .flatten()
-            .any(|addend| addend.extent(&self.added).is_some_and(|extent| extent.is_mask));
+            .any(|addend| addend.range(&self.added).is_some_and(|range| range.is_mask));
         for (value, index) in self.plan.ends.get(name).into_iter().flatten() {
             let path = self.plan.paths.get(value).and_then(|paths| paths.get(*index));
             let (Some(path), Some(waiting)) = (path, self.waiting.get_mut(value)) else { continue };
@@ -163,7 +163,7 @@ fn raised(mut values: Vec<f32>, limits: &[f32]) -> Vec<f32> {
 
 impl SoftmaxPath {
     /// Up to where each element of the value may be raised, by what the Softmax reads and what is added.
-    fn limits(&self, input: &[f32], known: &HashMap<String, Extent>, has_mask: bool) -> Vec<f32> {
+    fn limits(&self, input: &[f32], known: &HashMap<String, AddendRange>, has_mask: bool) -> Vec<f32> {
         let limits = self.rows.limits(input, has_mask);
         self.steps.iter().rev().fold(limits, |limits, step| step.limits(&limits, known))
     }
@@ -207,7 +207,7 @@ impl SoftmaxRows {
 
 impl Step {
     /// The limits of its operand by those of its result: an element that goes to several places has the least.
-    fn limits(&self, results: &[f32], known: &HashMap<String, Extent>) -> Vec<f32> {
+    fn limits(&self, results: &[f32], known: &HashMap<String, AddendRange>) -> Vec<f32> {
         let mut limits = vec![f32::INFINITY; self.elements];
         let mut at = vec![0usize; self.sizes.len()];
         let mut place = 0;
@@ -231,11 +231,11 @@ impl Step {
 
 impl Change {
     /// The limit before the change. What else is added may itself be raised, at most to the largest that it holds.
-    fn limit(&self, limit: f32, known: &HashMap<String, Extent>) -> f32 {
+    fn limit(&self, limit: f32, known: &HashMap<String, AddendRange>) -> f32 {
         let before = match self {
             Self::None => Some(limit),
-            Self::Plus(addend) => addend.extent(known).map(|extent| limit - extent.greatest),
-            Self::Minus(addend) => addend.extent(known).map(|extent| limit + extent.least),
+            Self::Plus(addend) => addend.range(known).map(|range| limit - range.greatest),
+            Self::Minus(addend) => addend.range(known).map(|range| limit + range.least),
             Self::Times(factor) => Some(limit / factor),
         };
         before.filter(|before| before.is_finite()).unwrap_or(f32::NEG_INFINITY)
@@ -244,9 +244,9 @@ impl Change {
 
 impl Addend {
     /// `known` are those of values, where they have run.
-    fn extent(&self, known: &HashMap<String, Extent>) -> Option<Extent> {
+    fn range(&self, known: &HashMap<String, AddendRange>) -> Option<AddendRange> {
         match self {
-            Self::Constant(extent) => Some(*extent),
+            Self::Constant(range) => Some(*range),
             Self::Value(name) => known.get(name).copied(),
         }
     }
@@ -320,8 +320,8 @@ mod tests {
         input: &[f32],
         addends: &[(&str, (f32, f32))],
     ) -> Vec<f32> {
-        let extent = |ends: &(f32, f32)| Extent { least: ends.0, greatest: ends.1, is_mask: false };
-        let known = addends.iter().map(|(name, ends)| ((*name).to_owned(), extent(ends))).collect();
+        let range = |ends: &(f32, f32)| AddendRange { least: ends.0, greatest: ends.1, is_mask: false };
+        let known = addends.iter().map(|(name, ends)| ((*name).to_owned(), range(ends))).collect();
         let path = SoftmaxPath { steps, input: "s".into(), rows };
         raised(values.to_vec(), &path.limits(input, &known, false))
     }
@@ -357,10 +357,10 @@ mod tests {
     #[test]
     fn low_rows_are_scores_where_nothing_masks_them() {
         let rows = SoftmaxRows { length: 2, stride: 1 };
-        let values = [3.0, 2.0, -9000.0, -9200.0];
+        let values = [3.0, 2.0, -9000.0, -9080.0];
         assert_eq!(raised(values.to_vec(), &rows.limits(&values, false)), values);
         assert_eq!(raised(values.to_vec(), &rows.limits(&values, true)), [3.0, 2.0, -13.0, -13.0]);
-        let is_mask = |values: &[f32]| Extent::of(values).is_mask;
+        let is_mask = |values: &[f32]| AddendRange::of(values).is_mask;
         assert!(is_mask(&[0.0, -1e4, 1.5]) && is_mask(&[0.0, f32::NEG_INFINITY]));
         // Taken away.
         assert!(is_mask(&[0.0, 1e9]));
@@ -408,7 +408,7 @@ mod tests {
         let same = |change| vec![step(2, &[2], &[1], change)];
         let input = [1.0, -1e4];
         assert_eq!(shown(&[2.0, -2e4], same(Change::Times(0.5)), rows, &input, &[]), [2.0, -30.0]);
-        let less = Change::Minus(Addend::Constant(Extent::of(&[-3.0, 5.0])));
+        let less = Change::Minus(Addend::Constant(AddendRange::of(&[-3.0, 5.0])));
         assert_eq!(shown(&[2.0, -2e4], same(less), rows, &input, &[]), [2.0, 1.0 - 16.0 - 3.0]);
     }
 

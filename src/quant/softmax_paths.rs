@@ -65,7 +65,7 @@ pub(super) enum Change {
 /// The other operand of a sum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Addend {
-    Constant(Extent),
+    Constant(AddendRange),
     /// The name of a value.
     Value(String),
 }
@@ -142,7 +142,7 @@ fn step_of<'c: 'a, 'a>(
         (Some(Op::Add), 0 | 1) if !has_clamp => (broadcast(&from, &to), Change::Plus(other()?)),
         (Some(Op::Sub), 0) if !has_clamp => (broadcast(&from, &to), Change::Minus(other()?)),
         (Some(Op::Mul), 0 | 1) if !has_clamp => match other()? {
-            Addend::Constant(Extent { least, greatest, .. })
+            Addend::Constant(AddendRange { least, greatest, .. })
                 if least == greatest && least.is_normal() && least > 0.0 =>
             {
                 (broadcast(&from, &to), Change::Times(least))
@@ -159,21 +159,21 @@ fn addend(function: OperationRef<'_, '_>, reader: OperationRef<'_, '_>, index: u
     let other = reader.operand_at(index)?;
     let constant = ir::constant_of(other).filter(|constant| constant.r#type.element == ElementType::F32);
     Ok(match constant {
-        Some(constant) => Addend::Constant(Extent::of(&constant.f32s()?)),
+        Some(constant) => Addend::Constant(AddendRange::of(&constant.f32s()?)),
         None => Addend::Value(value_name(function, other)),
     })
 }
 
 /// What is known of the numbers that are added.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Extent {
+pub(super) struct AddendRange {
     pub(super) least: f32,
     pub(super) greatest: f32,
     /// Whether some are so large that they mask, added or taken away, and all others change a score by little.
     pub(super) is_mask: bool,
 }
 
-impl Extent {
+impl AddendRange {
     pub(super) fn of(values: &[f32]) -> Self {
         let (least, greatest) = ends(values);
         let masks = |value: &f32| value.abs() > -ALL_MASKED;

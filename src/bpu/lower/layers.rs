@@ -15,8 +15,8 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-expose-layers",
     summary: "Make every layer's value an output of the network",
     description: "Behind its own outputs the function returns the value of every node of the user's network that a segment computes, \
-under the name of the node, which `hfloat.layer` holds where that name was taken, too: of the BPU the tensor as it is stored, integers with their scale, NHWC where `hfloat.layout` says so; of \
-the CPU what the operation gives. Values whose size is known only when the network runs are left out.",
+under the name of the node, or another where that is taken; `hfloat.layer` is the name of the node: of the BPU the tensor as it is stored, \
+integers with their scale, NHWC where `hfloat.layout` says so; of the CPU what the operation gives. Values whose size is known only when the network runs are left out.",
     anchor: "func.func",
     options: &[],
     run,

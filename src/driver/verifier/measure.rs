@@ -1,6 +1,6 @@
 //! How far two tensors are apart.
 
-use crate::quant::judge::{Products, whole_cosines};
+use crate::quant::judge::{SampleProducts, whole_cosines};
 
 /// The difference of two tensors, over all samples.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -8,7 +8,7 @@ pub struct Difference {
     /// Of all samples.
     pub elements: usize,
     /// Of each sample that has values.
-    products: Vec<Products>,
+    products: Vec<SampleProducts>,
     /// Whether a sample has none, because its lengths differ or a value is infinite or no number.
     has_no_cosine: bool,
     samples: usize,
@@ -32,7 +32,7 @@ impl Difference {
     /// Adds a sample. Tensors of different lengths differ without bound.
     pub fn add(&mut self, first: &[f64], second: &[f64]) {
         self.elements += first.len();
-        self.products.extend(Products::of(first, second));
+        self.products.extend(SampleProducts::of(first, second));
         let is_finite = first.iter().chain(second).all(|value| value.is_finite());
         self.has_no_cosine |= !is_finite || first.len() != second.len();
         self.samples += 1;

@@ -383,18 +383,21 @@ fn an_output_that_is_a_layer_of_the_other_is_judged_by_every_sample() {
     let folder = folder.path();
     let cut = vec![Node::new("n", "Relu", &["x"], &["y"])];
     let whole = vec![Node::new("n", "LeakyRelu", &["x"], &["h"]), Node::new("end", "Neg", &["h"], &["z"])];
-    save_pair(folder, ["a.onnx", "b.onnx"], [cut, whole], &[1, 4], ["y", "z"]);
+    save_pair(folder, ["a.onnx", "b.onnx"], [cut, whole], &[1, 16], ["y", "z"]);
     std::fs::create_dir(folder.join("x")).expect("a folder");
     // Without negative values the two are the same.
     for (file, values) in [("x/0.npy", [1.0f32, 2.0, 3.0, 0.5]), ("x/1.npy", [-1.0, -2.0, -3.0, -0.5])] {
-        let array = Array::from_values(&[1, 4], &values).expect("an array");
+        let array = Array::from_values(&[1, 16], &values.repeat(4)).expect("an array");
         std::fs::write(folder.join(file), npy::encode(&array).expect("encodes")).expect("a file");
     }
     let output = run(folder, "hb_verifier", &["-m", "a.onnx,b.onnx", "-i", "x", "--min-cosine", "0.9"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let errors = text(&output.stderr);
-    assert!(errors.contains("output 'y' of a.onnx has cosine 0.99"), "{errors}");
-    assert!(errors.contains("on one of 2 samples") && errors.contains("with layer 'n' of b.onnx"), "{errors}");
+    assert!(errors.contains("output 'y' of a.onnx has cosine 0.000000"), "{errors}");
+    assert!(
+        errors.contains("on one of 2 samples (the mean is 0.500000)") && errors.contains("with layer 'n' of b.onnx"),
+        "{errors}"
+    );
     assert!(text(&output.stdout).contains("output 'y' of a.onnx is layer 'n' of b.onnx: cosine"), "{output:?}");
 }
 

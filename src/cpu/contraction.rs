@@ -41,6 +41,8 @@ pub(crate) struct Contraction {
     pub tile_vectors: usize,
     /// Elements per vector.
     pub lanes: usize,
+    /// Whether products stay in the order in which they are written: what is loaded early has no register beside the sums.
+    pub in_order: bool,
 }
 
 /// Fewer rows read every column too few times to pay for copying it.
@@ -101,6 +103,7 @@ impl Contraction {
         let (pitch, width) = if direct { (pitch, spread) } else { (line, lines * line) };
         let (tile_vectors, tile_rows) = tile(extent(row), width, target);
         let lanes = target.lanes;
+        let in_order = target.registers < 32;
         let found = Contraction {
             a,
             b,
@@ -115,6 +118,7 @@ impl Contraction {
             tile_rows,
             tile_vectors,
             lanes,
+            in_order,
         };
         (found.panel_bytes(kernel) <= LARGEST_PANEL).then_some(found)
     }
@@ -248,7 +252,8 @@ fn load_of(expression: &Expression, rank: usize) -> Option<(usize, Affine)> {
 fn tile(rows: usize, width: usize, target: &CpuTarget) -> (usize, usize) {
     let candidates: &[(usize, usize)] = match target.registers {
         32.. => &[(3, 8), (4, 6), (2, 12), (2, 8), (1, 16)],
-        _ => &[(3, 4), (2, 4), (1, 8), (2, 6)],
+        // Twelve sums would leave too few of sixteen registers for what is multiplied and for what ends the sums: LLVM keeps some in memory then.
+        _ => &[(2, 4), (3, 3), (1, 8)],
     };
     let cost = |&(vectors, tile_rows): &(usize, usize)| {
         // Per step of the sum: multiplications, or loads of vectors and of broadcast scalars, whichever are more.

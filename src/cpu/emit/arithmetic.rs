@@ -5,7 +5,7 @@ use inkwell::values::{BasicValue, BasicValueEnum, IntValue, PointerValue, Vector
 use inkwell::{FloatPredicate, IntPredicate};
 
 use super::super::error::Error;
-use super::code::{Code, mixed};
+use super::code::{Code, int, mixed};
 
 pub(crate) type LlvmValue<'ctx> = BasicValueEnum<'ctx>;
 
@@ -225,6 +225,34 @@ impl<'ctx> Code<'_, 'ctx> {
                 None => self.lanes_between(lanes, position, position, to)?,
             };
             body(position, Some(mask))
+        })
+    }
+
+    /// The same where a position may be seen twice: the last vector begins as early as it must to be a whole one, because many processors store
+    /// a part of a vector slowly. A mask is only where all positions are fewer than a vector.
+    pub(crate) fn for_overlapping_vectors(
+        &self,
+        lanes: usize,
+        from: IntValue<'ctx>,
+        to: IntValue<'ctx>,
+        body: &mut dyn FnMut(IntValue<'ctx>, Option<VectorValue<'ctx>>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let count = self.builder.build_int_nsw_sub(to, from, "")?;
+        let known = count.get_zero_extended_constant();
+        if known.is_some_and(|count| count < lanes as u64 || count.is_multiple_of(lanes as u64)) {
+            return self.for_vectors(lanes, from, to, body);
+        }
+        let last = self.builder.build_int_nsw_sub(to, self.size(lanes), "")?;
+        let is_short = self.builder.build_int_compare(IntPredicate::SLT, count, self.size(lanes), "")?;
+        let whole = int(self.builder.build_select(is_short, from, to, "")?)?;
+        self.for_range(from, whole, lanes as i64, &mut |position| {
+            body(int(self.intrinsic("llvm.smin", &[last.get_type().into()], &[position.into(), last.into()])?)?, None)
+        })?;
+        if known.is_some() {
+            return Ok(());
+        }
+        self.for_range(whole, to, lanes as i64, &mut |position| {
+            body(position, Some(self.lanes_between(lanes, position, position, to)?))
         })
     }
 

@@ -299,6 +299,21 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         }
     }
 
+    /// The vector itself, which is computed before anything that is loaded behind it: LLVM's scheduler would load so much early that sums leave
+    /// their registers. For x86, whose vector registers are `x`.
+    pub(crate) fn before_further_loads(&self, vector: VectorValue<'ctx>) -> Result<VectorValue<'ctx>, Error> {
+        let kind = vector.get_type();
+        let function = kind.fn_type(&[kind.into()], false);
+        // No instruction; it reads and gives the vector in a register, and may change memory.
+        let nothing =
+            self.context.create_inline_asm(function, String::new(), "=x,0,~{memory}".into(), true, false, None, false);
+        let call = self.builder.build_indirect_call(function, nothing, &[vector.into()], "")?;
+        match call.try_as_basic_value() {
+            ValueKind::Basic(BasicValueEnum::VectorValue(value)) => Ok(value),
+            _ => Err(mixed()),
+        }
+    }
+
     /// `a * b + c`, rounded once where the machine can.
     pub(crate) fn multiply_add(
         &self,

@@ -302,7 +302,8 @@ impl<'ctx> Product<'_, '_, 'ctx> {
             let factor = code.splat(scalar, plan.lanes)?;
             for (slot, column) in sums.iter().zip(&vectors) {
                 let sum = builder.build_load(self.vector, *slot, "")?;
-                builder.build_store(*slot, code.multiply_add(factor, (*column).into(), sum)?)?;
+                let sum = vector(code.multiply_add(factor, (*column).into(), sum)?)?;
+                builder.build_store(*slot, if plan.in_order { code.before_further_loads(sum)? } else { sum })?;
             }
         }
         Ok(())

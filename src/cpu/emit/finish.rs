@@ -42,15 +42,16 @@ impl<'ctx> Product<'_, '_, 'ctx> {
                     set(&mut axes, plan.columns.first(), line);
                 }
                 let sums = self.add(sums, column)?;
-                let step = if vectorized { plan.lanes as i64 } else { 1 };
-                code.for_range(low, high, step, &mut |position| {
+                if vectorized {
+                    return code.for_overlapping_vectors(plan.lanes, low, high, &mut |position, mask| {
+                        set(&mut axes, plan.columns.last(), position);
+                        let lanes = Lanes { axis: inner, count: plan.lanes, mask };
+                        self.finish_vector(&axes, self.add(sums, position)?, lanes)
+                    });
+                }
+                code.for_range(low, high, 1, &mut |position| {
                     set(&mut axes, plan.columns.last(), position);
-                    let sum = self.add(sums, position)?;
-                    if !vectorized {
-                        return self.finish_one(&axes, sum);
-                    }
-                    let mask = code.lanes_between(plan.lanes, position, position, high)?;
-                    self.finish_vector(&axes, sum, Lanes { axis: inner, count: plan.lanes, mask: Some(mask) })
+                    self.finish_one(&axes, self.add(sums, position)?)
                 })
             })
         })

@@ -210,7 +210,7 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         from: IntValue<'ctx>,
         to: IntValue<'ctx>,
     ) -> Result<(), Error> {
-        self.code.for_vectors(lanes, from, to, &mut |position, mask| {
+        self.code.for_overlapping_vectors(lanes, from, to, &mut |position, mask| {
             axes.push(position);
             let lanes = Some(Lanes { axis: axes.len() - 1, count: lanes, mask });
             let value = match &self.kernel.reduction {
@@ -310,7 +310,9 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         let whole = builder.build_int_nsw_sub(to, rest, "")?;
         self.code.for_range(from, whole, (step * count) as i64, &mut |start| side_by_side(count, start, None))?;
         match self.chain_lanes {
-            Some(lanes) => self.code.for_vectors(lanes, whole, to, &mut |start, mask| side_by_side(1, start, mask)),
+            Some(lanes) => {
+                self.code.for_overlapping_vectors(lanes, whole, to, &mut |start, mask| side_by_side(1, start, mask))
+            }
             None => self.code.for_range(whole, to, 1, &mut |start| side_by_side(1, start, None)),
         }
     }

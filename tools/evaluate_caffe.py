@@ -8,11 +8,12 @@ have labels, and the cosine of each output with the float network's. Ends with 1
 Needs numpy, pillow, onnx and onnxruntime.
 """
 import glob, json, os, struct, subprocess, sys
-import numpy as np, onnx, onnxruntime
+import numpy as np, onnx
 from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
 from references import prepared
+from running import in_hb_sim, in_onnxruntime
 
 arguments = [argument for argument in sys.argv[1:] if argument != "--compile"]
 tools, data, folder = (os.path.abspath(path) for path in arguments[:3])
@@ -35,10 +36,7 @@ def input_of(name):
 def infer(home, name, samples, model=None):
     """Outputs by name; `samples` is a file or a folder."""
     model, proto = (model, []) if model else (files(name)[0], ["--proto", files(name)[1]])
-    subprocess.run([f"{tools}/hb_sim", "infer", model, *proto, "--input", samples, "--output-dir", f"{home}/r"], check=True, stdout=subprocess.DEVNULL)
-    outputs = {os.path.basename(path)[:-4]: np.load(path) for path in glob.glob(f"{home}/r/*.npy")}
-    subprocess.run(["rm", "-r", f"{home}/r"], check=True)
-    return outputs
+    return in_hb_sim(tools, home, model, *proto, "--input", samples)
 
 
 def compare(name, what, expected, found):
@@ -77,12 +75,9 @@ def check(name):
     subprocess.run([f"{tools}/hb-translate", "--import-caffe", "--proto", proto, model, "--emit-bytecode", "-o", bytecode], check=True)
     subprocess.run([f"{tools}/hb-translate", "--export-onnx", bytecode, "-o", f"{home}/network.onnx"], check=True)
     onnx.checker.check_model(f"{home}/network.onnx", full_check=True)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(f"{home}/network.onnx", options)
-    names = [output.name for output in session.get_outputs()]
-    exported = session.run(names, {session.get_inputs()[0].name: np.load(f"{home}/input.npy")})
-    for output, value in zip(names, exported):
+    exported = onnx.load(f"{home}/network.onnx").graph
+    array = np.load(f"{home}/input.npy")
+    for output, value in in_onnxruntime(f"{home}/network.onnx", {exported.input[0].name: array}).items():
         compare(name, f"{output} of its ONNX in onnxruntime", value, outputs[output.replace("/", "_")])
 
 

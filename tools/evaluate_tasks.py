@@ -3,7 +3,8 @@
     evaluate_tasks.py TOOLS SHARED_DATA FOLDER [TASK[=CALIBRATION]...]
 
 Compiles networks of ../shared/data with their calibration data, with that calibration_type (default where none is given), and prints beside
-the task's own figure the cosine of the outputs, the share of nodes in int16, segments, predicted latency and seconds of hb_compile. Tasks:
+the task's own figure the cosine of the outputs, the share of nodes and of products in int16, segments, predicted latency and seconds of hb_compile.
+Products are those of convolutions and of matrices; a layer with weights of 16 bits is two layers, of which the second is counted apart. Tasks:
 
   text        en_PP-OCRv4_rec: exact lines and character error rate (CER) over 75 lines
   text-boxes  en_PP-OCRv3_det: boxes of text that the .hbm finds as the float network does (intersection over union of at least 0.5)
@@ -11,10 +12,10 @@ the task's own figure the cosine of the outputs, the share of nodes in int16, se
   files       magika_standard_v3_3: top-1 over 286 files
   voice       silero_vad_16k_sequence: probabilities of speech over 32 s
 
-Needs numpy, pillow, opencv and onnxruntime.
+Needs numpy, pillow, onnx, opencv and onnxruntime.
 """
 import csv, glob, json, os, subprocess, sys, time, wave
-import cv2, numpy as np, onnxruntime
+import cv2, numpy as np, onnx, onnxruntime
 from PIL import Image
 
 if len(sys.argv) < 4:
@@ -177,6 +178,33 @@ def run_hbm(home, names, samples, outputs):
         results.append([np.load(f"{home}/r/{output.replace('/', '_')}.npy") for output in outputs])
     return results
 
+def products(path):
+    """Of a network in QDQ form: products of layers, of those that read int16, and of second parts of weights."""
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in [*graph.value_info, *graph.input, *graph.output]}
+    shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    makers = {output: node for node in graph.node for output in node.output}
+    def is_wide(name):
+        node = makers.get(name)
+        return node is not None and node.op_type == "DequantizeLinear" and len(node.input) > 2 and types.get(node.input[2]) == onnx.TensorProto.INT16
+    every = wide = second = 0
+    for node in graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose", "MatMul", "Gemm"):
+            continue
+        result, weights = int(np.prod(shapes[node.output[0]])), shapes[node.input[1]]
+        transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+        if node.op_type == "ConvTranspose":
+            count = int(np.prod(shapes[node.input[0]])) * int(np.prod(weights[1:]))
+        else:
+            count = result * (int(np.prod(weights[1:])) if node.op_type == "Conv" else weights[-1 if transposed else -2])
+        if node.name.endswith("/low"):
+            second += count
+            continue
+        every += count
+        wide += count * any(is_wide(name) for name in node.input[:2])
+    return every, wide, second
+
 def evaluate(task, calibration):
     network, make, judge, outputs = TASKS[task]
     home, model = f"{folder}/{task}-{calibration}", f"{data}/onnx/{network}.onnx"
@@ -209,7 +237,9 @@ def evaluate(task, calibration):
     wide = sum("int16" in ",".join(filter(None, row.values())) for row in rows)
     print(f"{task} ({network}), {calibration}: float {judge(reference, reference)}; .hbm {judge(found, reference)}")
     print(f"  cosine {'; '.join(cosine(place) for place in range(len(outputs)))}")
-    print(f"  {wide} of {len(rows)} nodes int16, {len(information['segments'])} segments, "
+    every, wide_products, second = products(f"{home}/out/net_ptq_model.onnx")
+    print(f"  {wide} of {len(rows)} nodes and {100 * wide_products / every:.1f} % of the products int16, second parts of weights "
+          f"{100 * second / every:.1f} %, {len(information['segments'])} segments, "
           f"{perf['summary']['performance']['latency (us)']:.1f} us, hb_compile {seconds:.1f} s", flush=True)
 
 for chosen in sys.argv[4:] or TASKS:

@@ -766,6 +766,28 @@ def pools():
     case("GlobalAveragePool", "float16", values(1, 3, 4, 4, dtype=np.float16))
 
 
+def large_pools():
+    """Windows of MaxPool that are searched along one dimension after the other."""
+    x = values(2, 3, 19, 21)
+    forms = {
+        "pads": dict(kernel_shape=[5, 5], pads=[2, 2, 2, 2]),
+        "as_large_as_the_image": dict(kernel_shape=[19, 21], pads=[9, 10, 9, 10]),
+        "pads_uneven": dict(kernel_shape=[7, 5], pads=[0, 4, 6, 1]),
+        "dilations_pads_strides": dict(kernel_shape=[5, 6], dilations=[3, 2], pads=[4, 3, 2, 5], strides=[2, 3]),
+        "ceil_mode": dict(kernel_shape=[5, 7], strides=[3, 4], pads=[1, 2, 0, 3], ceil_mode=1),
+        "auto_pad_same_lower": dict(kernel_shape=[6, 6], strides=[2, 2], auto_pad="SAME_LOWER"),
+    }
+    for label, attributes in forms.items():
+        case("MaxPool", f"large_{label}", x, **attributes)
+    case("MaxPool", "large_all_negative", -values(1, 2, 6, 7, low=1), kernel_shape=[5, 5], pads=[4, 4, 4, 4])
+    case("MaxPool", "large_rank_5", values(1, 2, 7, 6, 8), kernel_shape=[3, 4, 5], strides=[1, 2, 2], pads=[1, 2, 0, 1, 1, 3])
+    case("MaxPool", "large_float16", values(1, 2, 9, 9, dtype=np.float16), kernel_shape=[5, 5], pads=[2, 2, 2, 2])
+    case("MaxPool", "large_float64", values(1, 2, 9, 9, dtype=np.float64), kernel_shape=[5, 5], pads=[2, 2, 2, 2])
+    for dtype, low in [(np.int8, -100), (np.uint8, 0)]:
+        case("MaxPool", f"large_{np.dtype(dtype).name}", values(1, 2, 9, 9, dtype=dtype, low=low, high=100), kernel_shape=[5, 5],
+             pads=[2, 2, 2, 2])
+
+
 def pool_indices():
     """The second output of MaxPool. Its windows are those of `pools`, without dilations under auto_pad, of which onnxruntime makes other
     windows than ONNX says."""
@@ -1181,7 +1203,7 @@ def networks():
 
 
 FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions,
-            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, pool_indices, matrices, softmax, concat, slices,
+            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, large_pools, pool_indices, matrices, softmax, concat, slices,
             pads, shapes, gather, cast, constants, encodings, networks]
 
 

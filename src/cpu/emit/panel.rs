@@ -54,14 +54,13 @@ impl<'ctx> Product<'_, '_, 'ctx> {
                 code.store(ElementType::F32, scratch, self.add(to, position)?, value)
             });
         }
-        code.for_range(low, high, lanes as i64, &mut |position| {
+        code.for_overlapping_vectors(lanes, low, high, &mut |position, mask| {
             let at = self.add(from, self.times(position, step)?)?;
-            let mask = Some(code.lanes_between(lanes, position, position, high)?);
             let value = match step {
                 1 => code.load_vector(operand, at, lanes, mask)?,
                 _ => vector(code.load_every_second(operand, at, lanes, mask)?)?,
             };
-            // Lines are copied in order: what this writes beyond the end of its line, the next one overwrites.
+            // Lines are copied in order: what a short one writes beyond its end, the next one overwrites.
             code.store_vector(scratch, self.add(to, position)?, value, None)
         })
     }

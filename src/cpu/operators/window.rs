@@ -1,5 +1,7 @@
 //! Convolution and pooling: windows that slide over padded inputs.
 
+use std::ops::Range;
+
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
 use hb_runtime::{Array, Scalar};
@@ -219,19 +221,50 @@ impl Groups<'_> {
     }
 }
 
-/// ONNX MaxPool-12: padding never wins.
+/// Whether windows have so many more cells than lines along each of their dimensions that one pass along each takes less time, though what
+/// lies between the passes is written and read again: those of 5x5 have, those of 3x3 and 4x4 have not.
+fn takes_passes(windows: &[WindowLoops]) -> bool {
+    let sizes = || windows.iter().map(|window| window.kernel);
+    sizes().fold(1, usize::saturating_mul) >= 2 * sizes().fold(0, usize::saturating_add) && windows.len() > 1
+}
+
+/// ONNX MaxPool-12: padding never wins. The largest cell of a large window is found along one dimension after the other.
 pub(super) fn max_pool(node: &mut OperatorNode) -> Results {
     let windows = windows(node)?;
-    let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
-    let input = node.operand(0)?;
+    let (rank, input) = (windows.len(), node.operand(0)?);
     let element = node.element(input)?;
-    let padded = padded(node, input, &windows, initial(Combiner::Maximum, element))?;
-    let mut at = axes(0, 2);
-    at.extend(cells(&windows, 2, 2 + windows.len()));
-    let body = node.graph.load(padded, at);
-    let output = node.result_tensor()?;
-    node.reduce_into(output, &kernel, Combiner::Maximum, body, accumulator(element))?;
-    Ok(vec![output])
+    let mut from = padded(node, input, &windows, initial(Combiner::Maximum, element))?;
+    let passes = if takes_passes(&windows) { (0..rank).map(|d| d..d + 1).collect() } else { vec![0..rank] };
+    for dimensions in passes {
+        let mut extents = node.shape(from)?;
+        for (extent, window) in extents.iter_mut().skip(2).zip(&windows).take(dimensions.end) {
+            *extent = window.output;
+        }
+        let to = if dimensions.end == rank { node.result_tensor()? } else { node.temporary(element, &extents)? };
+        largest_cells(node, (from, to), &windows, dimensions)?;
+        from = to;
+    }
+    Ok(vec![from])
+}
+
+/// The largest cells of windows along some of the spatial dimensions; along the others each line stays.
+fn largest_cells(
+    node: &mut OperatorNode,
+    (from, to): (GraphTensorId, GraphTensorId),
+    windows: &[WindowLoops],
+    dimensions: Range<usize>,
+) -> Result<(), Error> {
+    let (rank, element) = (windows.len() + 2, node.element(from)?);
+    let mut at = axes(0, rank);
+    let searched = windows.iter().enumerate().skip(dimensions.start).take(dimensions.len());
+    for (number, (d, window)) in searched.clone().enumerate() {
+        if let Some(place) = at.get_mut(2 + d) {
+            *place = axis(2 + d) * window.stride as i64 + axis(rank + number) * window.dilation as i64;
+        }
+    }
+    let over: Vec<usize> = searched.map(|(_, window)| window.kernel).collect();
+    let body = node.graph.load(from, at);
+    node.reduce_into(to, &over, Combiner::Maximum, body, accumulator(element))
 }
 
 /// The positions of the maxima: the maximum of each window first, then the first element in row order that equals it.

@@ -7,6 +7,7 @@ use inkwell::values::{IntValue, PointerValue, VectorValue};
 use super::super::contraction::Contraction;
 use super::super::error::Error;
 use super::super::kernel::{Affine, Kernel};
+use super::super::target::CpuTarget;
 use super::arithmetic::vector;
 use super::code::{Code, int};
 use super::{Arguments, Work};
@@ -29,6 +30,7 @@ pub(crate) fn emit<'ctx>(
     kernel: &Kernel,
     plan: &Contraction,
     arguments: &Arguments<'ctx>,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let vector = code.f32_vector(plan.lanes);
     let tile = code.stack(code.context.f32_type().into(), plan.tile_rows * plan.tile_columns())?;
@@ -36,13 +38,14 @@ pub(crate) fn emit<'ctx>(
     for _ in 0..plan.tile_rows * plan.tile_vectors {
         sums.push(code.stack(vector.into(), 1)?);
     }
-    let extents = kernel.all_extents();
-    let product = Product { code, kernel, plan, arguments, extents, steps: Steps::of(kernel), vector, tile, sums };
+    let (extents, steps) = (kernel.all_extents(), Steps::of(kernel));
+    let (extents, steps) = (extents.as_slice(), &steps);
+    let product = Product { code, kernel, plan, target, arguments, extents, steps, vector, tile, sums };
     code.for_range(arguments.begin, arguments.end, 1, &mut |unit| product.unit(unit))
 }
 
 /// The sum's steps: loops, and in the innermost of them some steps written out.
-struct Steps {
+pub(super) struct Steps {
     /// The iterations along each reduction axis, and by how much its position grows.
     loops: Vec<(usize, i64)>,
     /// Positions along all reduction axes, relative to the loops'.
@@ -83,14 +86,15 @@ pub(super) struct Product<'b, 'm, 'ctx> {
     pub code: &'b Code<'m, 'ctx>,
     pub kernel: &'b Kernel,
     pub plan: &'b Contraction,
+    pub target: &'b CpuTarget,
     pub arguments: &'b Arguments<'ctx>,
-    pub extents: Vec<usize>,
-    steps: Steps,
+    pub extents: &'b [usize],
+    pub steps: &'b Steps,
     pub vector: VectorType<'ctx>,
     /// The finished sums of a register tile.
     pub tile: PointerValue<'ctx>,
     /// The running sums: slots that become registers.
-    sums: Vec<PointerValue<'ctx>>,
+    pub sums: Vec<PointerValue<'ctx>>,
 }
 
 /// The columns of one tile.

@@ -18,7 +18,8 @@ use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module};
-use inkwell::values::{BasicMetadataValueEnum, FunctionValue, IntValue, PointerValue};
+use inkwell::types::BasicMetadataTypeEnum;
+use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, FunctionValue, IntValue, PointerValue};
 
 use super::error::Error;
 use super::kernel::Kernel;
@@ -35,13 +36,38 @@ pub(crate) struct Work {
     pub scratch: usize,
 }
 
-/// What a kernel's function body works with.
+/// What a function works with that computes units of a kernel: one parameter for each.
 pub(crate) struct Arguments<'ctx> {
     pub output: PointerValue<'ctx>,
     pub operands: Vec<PointerValue<'ctx>>,
+    pub scratch: PointerValue<'ctx>,
     pub begin: IntValue<'ctx>,
     pub end: IntValue<'ctx>,
-    pub scratch: PointerValue<'ctx>,
+    /// Further positions.
+    pub positions: Vec<IntValue<'ctx>>,
+}
+
+impl<'ctx> Arguments<'ctx> {
+    /// The parameters of a function that `declare_body` made.
+    fn of(body: FunctionValue<'ctx>, operands: usize) -> Result<Self, Error> {
+        let missing = || Error::llvm("declaring a kernel", "a parameter is missing");
+        let pointer = |n: usize| match body.get_nth_param(n as u32) {
+            Some(BasicValueEnum::PointerValue(pointer)) => Ok(pointer),
+            _ => Err(missing()),
+        };
+        let integer = |n: usize| match body.get_nth_param(n as u32) {
+            Some(BasicValueEnum::IntValue(value)) => Ok(value),
+            _ => Err(missing()),
+        };
+        Ok(Arguments {
+            output: pointer(0)?,
+            operands: (1..=operands).map(pointer).collect::<Result<_, Error>>()?,
+            scratch: pointer(operands + 1)?,
+            begin: integer(operands + 2)?,
+            end: integer(operands + 3)?,
+            positions: (operands + 4..body.count_params() as usize).map(integer).collect::<Result<_, Error>>()?,
+        })
+    }
 }
 
 pub(crate) fn work(kernel: &Kernel) -> Work {
@@ -67,56 +93,37 @@ pub(crate) fn emit<'ctx>(
     kernel: &Kernel,
     target: &CpuTarget,
 ) -> Result<(), Error> {
-    let body = declare_body(context, module, name, kernel.operands.len(), target);
-    let code = Code::new(context, module, body)?;
-    let pointer = |n: usize| match body.get_nth_param(n as u32) {
-        Some(inkwell::values::BasicValueEnum::PointerValue(pointer)) => Ok(pointer),
-        _ => Err(Error::llvm("declaring a kernel", "a parameter is missing")),
-    };
-    let integer = |n: usize| match body.get_nth_param(n as u32) {
-        Some(inkwell::values::BasicValueEnum::IntValue(value)) => Ok(value),
-        _ => Err(Error::llvm("declaring a kernel", "a parameter is missing")),
-    };
     let count = kernel.operands.len();
-    let operands: Result<Vec<_>, Error> = (1..=count).map(pointer).collect();
-    let arguments = Arguments {
-        output: pointer(0)?,
-        operands: operands?,
-        scratch: pointer(count + 1)?,
-        begin: integer(count + 2)?,
-        end: integer(count + 3)?,
-    };
+    let body = declare_body((context, module), &format!("{name}.body"), (count, 0), target);
+    let code = Code::new(context, module, body)?;
+    let arguments = Arguments::of(body, count)?;
     match &kernel.contraction {
-        Some(plan) => contraction::emit(&code, kernel, plan, &arguments)?,
+        Some(plan) => contraction::emit(&code, kernel, plan, &arguments, target)?,
         None => loops::emit(&code, kernel, &arguments, target)?,
     }
     code.builder.build_return(None)?;
     emit_entry(context, module, name, body, count, target)
 }
 
-/// The function with one parameter per tensor, none of which alias: that is what lets loops vectorize without run-time tests.
+/// The function with one parameter per tensor, none of which alias: that is what lets loops vectorize without run-time tests. `positions` are those
+/// beside begin and end.
 fn declare_body<'ctx>(
-    context: &'ctx Context,
-    module: &Module<'ctx>,
+    (context, module): (&'ctx Context, &Module<'ctx>),
     name: &str,
-    operands: usize,
+    (operands, positions): (usize, usize),
     target: &CpuTarget,
 ) -> FunctionValue<'ctx> {
     let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
     let mut parameters = vec![pointer.into(); operands + 2];
-    parameters.push(integer.into());
-    parameters.push(integer.into());
-    let function = module.add_function(
-        &format!("{name}.body"),
-        context.void_type().fn_type(&parameters, false),
-        Some(Linkage::Internal),
-    );
+    parameters.extend(vec![BasicMetadataTypeEnum::from(integer); positions + 2]);
+    let kind = context.void_type().fn_type(&parameters, false);
+    let function = module.add_function(name, kind, Some(Linkage::Internal));
     let attribute = |name: &str, value| context.create_enum_attribute(Attribute::get_named_enum_kind_id(name), value);
     for parameter in 0..operands as u32 + 2 {
         function.add_attribute(AttributeLoc::Param(parameter), attribute("noalias", 0));
         function.add_attribute(AttributeLoc::Param(parameter), attribute("align", 4));
     }
-    // Inlining it into the entry would lose the parameters' noalias.
+    // Inlining it would lose the parameters' noalias.
     function.add_attribute(AttributeLoc::Function, attribute("noinline", 0));
     target.annotate(context, function);
     function
@@ -140,7 +147,7 @@ fn emit_entry<'ctx>(
     else {
         return Err(Error::llvm("declaring a kernel", "a parameter is missing"));
     };
-    let inkwell::values::BasicValueEnum::PointerValue(table) = table else {
+    let BasicValueEnum::PointerValue(table) = table else {
         return Err(Error::llvm("declaring a kernel", "a parameter has the wrong type"));
     };
     let mut arguments: Vec<BasicMetadataValueEnum<'ctx>> = Vec::new();

@@ -234,8 +234,8 @@ pub(super) fn max_pool(node: &mut OperatorNode) -> Results {
     let (rank, input) = (windows.len(), node.operand(0)?);
     let element = node.element(input)?;
     let mut from = padded(node, input, &windows, initial(Combiner::Maximum, element))?;
-    let passes = if takes_passes(&windows) { (0..rank).map(|d| d..d + 1).collect() } else { vec![0..rank] };
-    for dimensions in passes {
+    let each = if takes_passes(&windows) { 1 } else { rank.max(1) };
+    for dimensions in (0..rank).step_by(each).map(|first| first..first + each) {
         let mut extents = node.shape(from)?;
         for (extent, window) in extents.iter_mut().skip(2).zip(&windows).take(dimensions.end) {
             *extent = window.output;

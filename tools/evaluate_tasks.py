@@ -18,6 +18,8 @@ import csv, glob, json, os, subprocess, sys, time, wave
 import cv2, numpy as np, onnx, onnxruntime
 from PIL import Image
 
+from running import in_hb_sim
+
 if len(sys.argv) < 4:
     sys.exit(__doc__)
 tools, data, folder = (os.path.abspath(path) for path in sys.argv[1:4])
@@ -172,10 +174,9 @@ def run_hbm(home, names, samples, outputs):
     """Sample by sample, because outputs may have other sizes in each."""
     results = []
     for index in range(len(samples)):
-        inputs = [word for name in names for word in ("--input", f"{name}=eval_{name}/{index:05d}.npy")]
-        command = [f"{tools}/hb_sim", "infer", "out/net.hbm", *inputs, "--output-dir", "r"]
-        subprocess.run(command, cwd=home, check=True, stdout=subprocess.DEVNULL)
-        results.append([np.load(f"{home}/r/{output.replace('/', '_')}.npy") for output in outputs])
+        inputs = [f"--input={name}={home}/eval_{name}/{index:05d}.npy" for name in names]
+        found = in_hb_sim(tools, home, f"{home}/out/net.hbm", *inputs)
+        results.append([found[output.replace("/", "_")] for output in outputs])
     return results
 
 def products(path):

@@ -1,4 +1,4 @@
-"""A model run by hb_sim and by onnxruntime: outputs by name. For evaluate_onnx.py and evaluate_caffe.py."""
+"""A model run by hb_sim and by onnxruntime: outputs by name. For evaluate_onnx.py, evaluate_caffe.py and evaluate_tasks.py."""
 import glob, os, shutil, subprocess
 import numpy as np, onnxruntime
 

@@ -1,10 +1,10 @@
 //! A compiled network that runs in this process.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use hb_dialects::ElementType;
-use hb_runtime::array::{ALIGNMENT, AlignedBytes, byte_count};
+use hb_runtime::array::{ALIGNMENT, AlignedBytes};
 use hb_runtime::{Array, ArrayView, ResultView};
 use inkwell::context::Context;
 use rayon::prelude::*;
@@ -12,14 +12,13 @@ use rayon::prelude::*;
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::GraphTensorId;
-use super::graph::{Action, Compute, ExpressionGraph, GraphTensor};
-use super::interpret::check_indices;
+use super::graph::{Action, Compute, ExpressionGraph};
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
-use super::kernel_job::{KernelJob, ThreadScratch};
-use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
-use super::routine::fault_at;
+use super::kernel_job::KernelJob;
+use super::prepare::{Code, PreparedGraph, TensorPlace, prepare};
+use super::run::{Run, Tensors, Timer, Watch};
 use super::target::{CpuTarget, Effort};
 use crate::team::Team;
 
@@ -50,15 +49,15 @@ pub struct ExecutableOptions {
 
 /// A network compiled for this machine. `run` may be called from several threads at once.
 pub struct Executable {
-    prepared: PreparedGraph,
+    pub(super) prepared: PreparedGraph,
     /// The steps that are kernels, in order: the jobs of a team.
-    kernel_steps: Vec<usize>,
+    pub(super) kernel_steps: Vec<usize>,
     entries: Vec<Entry>,
     works: Vec<Work>,
-    scratch: usize,
+    pub(super) scratch: usize,
     /// By output, whether every element is written by kernels or copied, so that its memory may hold anything before.
-    filled_outputs: Vec<bool>,
-    options: ExecutableOptions,
+    pub(super) filled_outputs: Vec<bool>,
+    pub(super) options: ExecutableOptions,
     /// Memory of earlier runs, for later ones: a run allocates only its outputs.
     memories: Mutex<Vec<Memory>>,
     /// Owns the code behind `entries`.
@@ -73,10 +72,10 @@ const WORTH_OPTIMIZING: usize = 1 << 18;
 const WORTH_SPLITTING: usize = 10_000;
 
 /// What one run needs and a later one can use again.
-struct Memory {
-    arena: AlignedBytes,
-    jobs: Vec<KernelJob>,
-    team: Arc<Team>,
+pub(super) struct Memory {
+    pub arena: AlignedBytes,
+    pub jobs: Vec<KernelJob>,
+    pub team: Arc<Team>,
 }
 
 impl Executable {
@@ -143,7 +142,7 @@ impl Executable {
         inputs: &[&Array],
         observer: &mut dyn FnMut(&str, ArrayView<'_>),
     ) -> Result<Vec<Array>, Error> {
-        let mut watch = |id, pointers: &Pointers| self.observe(id, pointers, observer);
+        let mut watch = |id, tensors: &Tensors<'_>| tensors.observe(id, observer);
         self.execute(inputs, &mut watch, &mut |_, _| {})
     }
 
@@ -155,76 +154,26 @@ impl Executable {
         inputs: &[&Array],
         alter: &mut dyn FnMut(&str, ResultView<'_>),
     ) -> Result<Vec<Array>, Error> {
-        let mut watch = |id, pointers: &Pointers| self.alter(id, pointers, alter);
+        let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, alter);
         self.execute(inputs, &mut watch, &mut |_, _| {})
     }
 
     /// `watch` is given every input, and every value that is observed as soon as it is there.
-    fn execute(
-        &self,
-        inputs: &[&Array],
-        watch: &mut dyn FnMut(GraphTensorId, &Pointers),
-        timer: &mut dyn FnMut(&str, std::time::Duration),
-    ) -> Result<Vec<Array>, Error> {
-        let graph = &self.prepared.graph;
-        self.check_inputs(inputs)?;
-        let mut outputs = Vec::new();
-        for (id, &is_filled) in graph.outputs.iter().zip(&self.filled_outputs) {
-            if let Some(tensor) = graph.tensor(*id) {
-                let new = if is_filled { Array::unwritten } else { Array::zeros };
-                outputs.push(new(tensor.element, &tensor.shape).map_err(|error| error.of_tensor(&tensor.name))?);
+    fn execute(&self, inputs: &[&Array], watch: &mut Watch<'_>, timer: &mut Timer<'_>) -> Result<Vec<Array>, Error> {
+        let run = Run::start(self, inputs)?;
+        run.show_inputs(watch);
+        run.finish(watch, timer)
+    }
+
+    /// The step that computes each value that is observed, by name; the first one of several.
+    pub(super) fn steps_of_values(&self) -> HashMap<&str, usize> {
+        let mut steps = HashMap::new();
+        for (number, step) in self.prepared.steps.iter().enumerate() {
+            for tensor in step.completes.iter().filter_map(|id| self.prepared.graph.tensor(*id)) {
+                steps.entry(tensor.name.as_str()).or_insert(number);
             }
         }
-        let mut memory = self.take_memory()?;
-        let pointers = Pointers {
-            inputs: inputs.iter().map(|array| array.as_ptr().cast_mut()).collect(),
-            outputs: outputs.iter_mut().map(Array::as_mut_ptr).collect(),
-            constants: self.prepared.constants.iter().map(|array| array.as_ptr().cast_mut()).collect(),
-            arena: memory.arena.as_mut_ptr(),
-        };
-        let Memory { arena, jobs, team } = &mut memory;
-        for (job, step) in jobs
-            .iter_mut()
-            .zip(&self.kernel_steps)
-            .filter_map(|(job, step)| Some((job, self.prepared.steps.get(*step)?)))
-        {
-            let tensors = step.results.iter().take(1).chain(&step.operands);
-            for (slot, (_, place)) in job.table.iter_mut().zip(tensors) {
-                *slot = pointers.at(*place).unwrap_or(std::ptr::null_mut());
-            }
-        }
-        let scratch = self.prepared.arena.next_multiple_of(ALIGNMENT);
-        let scratch = ThreadScratch { start: arena.as_mut_ptr().wrapping_add(scratch), bytes: self.scratch };
-        let mut run = team.open();
-        if self.options.observe != Observe::Nothing {
-            graph.inputs.iter().for_each(|id| watch(*id, &pointers));
-        }
-        let mut result = Ok(());
-        let mut jobs = jobs.iter();
-        for step in &self.prepared.steps {
-            let start = std::time::Instant::now();
-            result = self.step(step, &pointers, || {
-                if let Some(job) = jobs.next() {
-                    job.run(&mut run, scratch);
-                }
-            });
-            timer(&step.node, start.elapsed());
-            if result.is_err() {
-                break;
-            }
-            step.completes.iter().for_each(|id| watch(*id, &pointers));
-        }
-        self.copy_outputs(&pointers);
-        drop(run);
-        if let Ok(mut memories) = self.memories.lock() {
-            memories.push(memory);
-        }
-        result?;
-        for (output, _) in outputs.iter_mut().zip(&self.filled_outputs).filter(|(_, is_filled)| **is_filled) {
-            // SAFETY: `filled_outputs` says that every element of it was written.
-            unsafe { output.assume_written() };
-        }
-        Ok(outputs)
+        steps
     }
 
     /// The names, elements and shapes of the inputs.
@@ -242,7 +191,7 @@ impl Executable {
         tensors.map(|tensor| (tensor.name.as_str(), tensor.element, tensor.shape.as_slice()))
     }
 
-    fn check_inputs(&self, inputs: &[&Array]) -> Result<(), Error> {
+    pub(super) fn check_inputs(&self, inputs: &[&Array]) -> Result<(), Error> {
         let expected = &self.prepared.graph.inputs;
         if inputs.len() != expected.len() {
             let reason = format!("{} arrays given, but the network has {} inputs", inputs.len(), expected.len());
@@ -257,7 +206,8 @@ impl Executable {
         Ok(())
     }
 
-    fn take_memory(&self) -> Result<Memory, Error> {
+    /// Memory for a run, of an earlier one where there is such.
+    pub(super) fn take_memory(&self) -> Result<Memory, Error> {
         if let Some(old) = self.memories.lock().ok().and_then(|mut memories| memories.pop()) {
             return Ok(old);
         }
@@ -286,116 +236,10 @@ impl Executable {
         Ok(Memory { arena: bytes, jobs, team: Team::new(threads - 1) })
     }
 
-    /// Where a tensor is; none where it need not exist.
-    fn place(&self, id: GraphTensorId) -> Option<TensorPlace> {
-        self.prepared.places.get(self.prepared.graph.storage(id).0).copied().flatten()
-    }
-
-    fn view<'a>(&'a self, id: GraphTensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
-        self.view_at(id, self.place(id)?, pointers)
-    }
-
-    fn view_at<'a>(&'a self, id: GraphTensorId, place: TensorPlace, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
-        let tensor = self.prepared.graph.tensor(id)?;
-        let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
-        // SAFETY: the place holds the tensor's bytes, and nothing writes them while the view is looked at.
-        let bytes = unsafe { std::slice::from_raw_parts(pointers.at(place)?, bytes) };
-        Some(ArrayView { element: tensor.element, shape: &tensor.shape, bytes })
-    }
-
-    fn result_at<'a>(
-        &'a self,
-        id: GraphTensorId,
-        place: TensorPlace,
-        pointers: &'a Pointers,
-    ) -> Option<ResultView<'a>> {
-        let tensor = self.prepared.graph.tensor(id)?;
-        let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
-        // SAFETY: the place holds the tensor's bytes; a call's results are memory of their own (`ExpressionGraph::push_call`), which is
-        // apart from that of its operands, and nobody else touches it during the step. Between steps nobody touches any memory.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(pointers.at(place)?, bytes) };
-        Some(ResultView { element: tensor.element, shape: &tensor.shape, bytes })
-    }
-
-    /// A value that is shown as it is. Of one whose size is known only when the network runs the rest of its memory would be shown, too, which has no
-    /// meaning.
-    fn shown(&self, id: GraphTensorId) -> Option<&GraphTensor> {
-        self.prepared.graph.tensor(id).filter(|tensor| tensor.sizes.is_none())
-    }
-
-    fn observe(&self, id: GraphTensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
-        if let (Some(tensor), Some(view)) = (self.shown(id), self.view(id, pointers)) {
-            observer(&tensor.name, view);
-        }
-    }
-
-    fn alter(&self, id: GraphTensorId, pointers: &Pointers, alter: &mut dyn FnMut(&str, ResultView<'_>)) {
-        let place = self.place(id).filter(|place| matches!(place, TensorPlace::Output(_) | TensorPlace::Arena(_)));
-        if let (Some(tensor), Some(place)) = (self.shown(id), place)
-            && let Some(view) = self.result_at(id, place, pointers)
-        {
-            alter(&tensor.name, view);
-        }
-    }
-
-    /// Outputs that are not written in place: constants, inputs, and values that are an output twice.
-    fn copy_outputs(&self, pointers: &Pointers) {
-        for (position, id) in self.prepared.graph.outputs.iter().enumerate() {
-            let Some(place) = self.place(*id) else { continue };
-            if let (true, Some(view), Some(to)) = (
-                place != TensorPlace::Output(position),
-                self.view(*id, pointers),
-                pointers.at(TensorPlace::Output(position)),
-            ) {
-                // SAFETY: the output array has the view's size, and is another allocation.
-                unsafe { std::ptr::copy_nonoverlapping(view.bytes.as_ptr(), to, view.bytes.len()) };
-            }
-        }
-    }
-
-    /// `kernel` does the next kernel.
-    fn step(&self, step: &ExecutionStep, pointers: &Pointers, kernel: impl FnOnce()) -> Result<(), Error> {
-        for check in &step.checks {
-            let read = |id| match self.view(id, pointers) {
-                Some(view) => Ok(view.to_array()?),
-                None => Err(Error::invalid(&step.node, "lost a tensor")),
-            };
-            check_indices(&self.prepared.graph, &step.node, check, &read)?;
-        }
-        match &step.code {
-            Code::Kernel(_) => {
-                kernel();
-                Ok(())
-            }
-            Code::Routine(routine) => {
-                let operands = step.operands.iter().map(|(id, place)| self.view_at(*id, *place, pointers));
-                let results = step.results.iter().map(|(id, place)| self.result_at(*id, *place, pointers));
-                let operands: Option<Vec<ArrayView<'_>>> = operands.collect();
-                let results: Option<Vec<ResultView<'_>>> = results.collect();
-                let (Some(operands), Some(mut results)) = (operands, results) else {
-                    return Err(Error::invalid(&step.node, "lost a tensor"));
-                };
-                routine.run(&operands, &mut results).map_err(|fault| fault_at(fault, &step.node))
-            }
-        }
-    }
-}
-
-/// Where the tensors of one run are.
-struct Pointers {
-    inputs: Vec<*mut u8>,
-    outputs: Vec<*mut u8>,
-    constants: Vec<*mut u8>,
-    arena: *mut u8,
-}
-
-impl Pointers {
-    fn at(&self, place: TensorPlace) -> Option<*mut u8> {
-        match place {
-            TensorPlace::Input(n) => self.inputs.get(n).copied(),
-            TensorPlace::Output(n) => self.outputs.get(n).copied(),
-            TensorPlace::Constant(n) => self.constants.get(n).copied(),
-            TensorPlace::Arena(offset) => Some(self.arena.wrapping_add(offset)),
+    /// Keeps memory for a later run.
+    pub(super) fn give_back(&self, memory: Memory) {
+        if let Ok(mut memories) = self.memories.lock() {
+            memories.push(memory);
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::names::{input_names, output_names};
-use hb_runtime::{Array, ArrayView};
+use hb_runtime::{Array, ArrayView, ResultView};
 use melior::ir::{OperationRef, Value};
+use std::collections::HashMap;
 
 use super::error::Error;
 use super::executable::{Executable, ExecutableOptions};
 use super::graph::ExpressionGraph;
 use super::operators::{graph_of, graph_of_values};
+use super::run::{Run, Tensors};
 
 /// A compiled network. `run` may be called from several threads at once.
 ///
@@ -121,12 +123,21 @@ impl FloatExecutable {
     /// # Errors
     /// As `run`.
     pub fn run_altered(&self, inputs: &[&Array], alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Vec<Array>, Error> {
-        let stored = self.executable.run_altered(inputs, &mut |name, mut view| {
-            if let Ok(values) = view.values::<f32>() {
-                alter(name, values);
-            }
-        })?;
+        let stored = self.executable.run_altered(inputs, &mut on_floats(alter))?;
         self.with_actual_sizes(stored)
+    }
+
+    /// A run before its first step, for several that go on from where it is.
+    ///
+    /// # Errors
+    /// When an input does not fit, or there is no memory.
+    pub fn progress<'e>(&'e self, inputs: &'e [&'e Array]) -> Result<FloatProgress<'e>, Error> {
+        Ok(FloatProgress { executable: self, run: Run::start(&self.executable, inputs)? })
+    }
+
+    /// The step that computes each value that the options selected, by name: the first one of several. Inputs and constants have none.
+    pub fn steps_of_values(&self) -> HashMap<&str, usize> {
+        self.executable.steps_of_values()
     }
 
     /// As `run`, but gives the node and time of every kernel, in order of execution. Fused nodes count as the last of them.
@@ -160,5 +171,40 @@ impl FloatExecutable {
             .outputs()
             .zip(named)
             .map(|((node, element, shape), name)| (name.unwrap_or(node), element, shape))
+    }
+}
+
+/// A run that stands before a step. What comes later is run as often as is wanted.
+pub struct FloatProgress<'e> {
+    executable: &'e FloatExecutable,
+    run: Run<'e>,
+}
+
+impl FloatProgress<'_> {
+    /// Does the steps before one.
+    ///
+    /// # Errors
+    /// When an index in a tensor is out of range.
+    pub fn advance(&mut self, step: usize) -> Result<(), Error> {
+        self.run.advance(step, &mut |_, _| {}, &mut |_, _| {})
+    }
+
+    /// As [`FloatExecutable::run_altered`] from here on: values of earlier steps stay as they are, and are not shown.
+    ///
+    /// # Errors
+    /// As [`FloatExecutable::run`].
+    pub fn run_altered(&self, alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Vec<Array>, Error> {
+        let mut alter = on_floats(alter);
+        let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, &mut alter);
+        self.executable.with_actual_sizes(self.run.fork()?.finish(&mut watch, &mut |_, _| {})?)
+    }
+}
+
+/// Shows the values that are f32.
+fn on_floats<'a>(alter: &'a mut dyn FnMut(&str, &mut [f32])) -> impl FnMut(&str, ResultView<'_>) + 'a {
+    |name, mut view| {
+        if let Ok(values) = view.values::<f32>() {
+            alter(name, values);
+        }
     }
 }

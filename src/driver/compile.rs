@@ -269,9 +269,10 @@ impl NetworkStages<'_> {
         })
     }
 
-    /// How networks are made that run several samples at a time.
+    /// How networks are made that run several samples at a time. A search runs them hundreds of times.
     fn side_by_side(&self) -> ExecutableOptions {
-        ExecutableOptions { single_threaded: self.configuration.threads() > 1, ..self.executable_options() }
+        let (single_threaded, quick) = (self.configuration.threads() > 1, self.wanted_cosine().is_none());
+        ExecutableOptions { single_threaded, quick, ..self.executable_options() }
     }
 
     /// How networks are made for a few runs, each on all threads.

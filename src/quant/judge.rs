@@ -49,10 +49,7 @@ pub struct Likeness {
 /// of at least 64 values. Axes of positions do not: rows and columns of a map are one quantity, and at its border there may be next to
 /// nothing. The worst counts.
 pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
-    // Most axes need no cosine: their slices have one range.
-    let mut ranges = OutputParts::new(shape);
-    samples.iter().for_each(|(left, _)| ranges.add_ranges(left));
-    let mut parts = OutputParts { axes: ranges.own_ranges(), ..OutputParts::new(shape) };
+    let mut parts = OutputParts::beside(shape, samples.iter().map(|(left, _)| left.as_slice()));
     samples.iter().for_each(|(left, right)| parts.add(left, right));
     parts.worst().unwrap_or(Likeness { cosine: 1.0, at_least: 1.0, slice: None })
 }
@@ -81,6 +78,14 @@ impl OutputParts {
     pub fn new(shape: &[usize]) -> Self {
         let axes = (0..shape.len()).filter(|axis| may_count(shape, *axis)).collect();
         Self { shape: shape.to_vec(), axes, ..Self::default() }
+    }
+
+    /// The same where all that will be added on the left is known.
+    pub(super) fn beside<'v>(shape: &[usize], left: impl Iterator<Item = &'v [f32]>) -> Self {
+        // Most axes need no cosine: their slices have one range.
+        let mut ranges = Self::new(shape);
+        left.for_each(|left| ranges.add_ranges(left));
+        Self { axes: ranges.own_ranges(), ..Self::new(shape) }
     }
 
     /// Adds a sample.

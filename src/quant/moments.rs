@@ -15,6 +15,8 @@ pub const BLOCK: usize = 32;
 const STEPS: f32 = 1023.0;
 /// Columns that a layer takes of all samples together: 32 for each term of a block.
 const COLUMNS: usize = 1024;
+/// Numbers that are kept in one piece, or more where one layer has more of a sample: 16 MiB.
+const PIECE: usize = 1 << 22;
 
 /// What is measured.
 #[derive(Debug)]
@@ -53,8 +55,9 @@ impl MomentsPlan {
 /// What is kept of the values of samples until their largest magnitudes are known, in which everything is counted.
 #[derive(Debug, Default)]
 pub struct TakenValues {
-    /// All numbers, in one piece: so large a piece of memory goes back to the system as soon as it is not needed.
-    numbers: Vec<f32>,
+    /// All numbers, in pieces so large that their memory goes back to the system as soon as it is not needed. None of them grows: what grows is copied, and
+    /// the system clears the memory of each copy.
+    pieces: Vec<Vec<f32>>,
     /// Of each layer of the plan and sample.
     columns: HashMap<usize, Vec<TakenColumns>>,
 }
@@ -63,6 +66,7 @@ pub struct TakenValues {
 #[derive(Debug)]
 struct TakenColumns {
     columns: usize,
+    piece: usize,
     numbers: Range<usize>,
 }
 
@@ -84,9 +88,11 @@ impl TakenValues {
         let positions = layer.positions();
         let stride = positions.div_ceil(columns.max(1)).max(1);
         let columns = positions.div_ceil(stride);
-        let start = self.numbers.len();
-        self.numbers.resize(start + layer.groups * layer.terms * columns, 0.0);
-        let lines = self.numbers.get_mut(start..).unwrap_or_default();
+        let count = layer.groups * layer.terms * columns;
+        let (piece, numbers) = self.piece_for(count);
+        let start = numbers.len();
+        numbers.resize(start + count, 0.0);
+        let lines = numbers.get_mut(start..).unwrap_or_default();
         for (column, position) in (0..positions).step_by(stride).enumerate() {
             layer.column(values, position, |place, value| {
                 if let Some(cell) = lines.get_mut(place * columns + column) {
@@ -94,13 +100,30 @@ impl TakenValues {
                 }
             });
         }
-        TakenColumns { columns, numbers: start..self.numbers.len() }
+        TakenColumns { columns, piece, numbers: start..start + count }
+    }
+
+    /// A piece with room for so many numbers, and its position.
+    fn piece_for(&mut self, count: usize) -> (usize, &mut Vec<f32>) {
+        let has_room = |piece: &Vec<f32>| piece.capacity() - piece.len() >= count;
+        if !self.pieces.last().is_some_and(has_room) {
+            self.pieces.push(Vec::new());
+        }
+        let position = self.pieces.len() - 1;
+        let piece = &mut self.pieces[position];
+        if piece.is_empty() {
+            piece.reserve_exact(count.max(PIECE));
+        }
+        (position, piece)
     }
 
     /// The columns of a layer, sample after sample, with their numbers.
     fn columns_of(&self, layer: usize) -> impl Iterator<Item = (&TakenColumns, &[f32])> {
         let samples = self.columns.get(&layer).into_iter().flatten();
-        samples.map(|taken| (taken, self.numbers.get(taken.numbers.clone()).unwrap_or_default()))
+        samples.map(|taken| {
+            let piece = self.pieces.get(taken.piece);
+            (taken, piece.and_then(|piece| piece.get(taken.numbers.clone())).unwrap_or_default())
+        })
     }
 }
 

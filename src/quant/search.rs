@@ -23,7 +23,7 @@ use std::rc::Rc;
 /// A trial with more int16 that is no better than this share of the error of one with less is not worth it.
 const WORTHWHILE: f64 = 0.95;
 
-/// Makes an executable of the QDQ form of a function, for a few runs.
+/// Makes an executable of the QDQ form of a function, for hundreds of runs.
 pub type Compile<'a> = dyn Fn(OperationRef<'_, '_>) -> Result<FloatExecutable, CalibrationError> + 'a;
 
 /// Gives outputs a number, the larger the better, by the samples that judge. The executable says which outputs they are.

@@ -3,12 +3,12 @@
 use super::{
     calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
     groups::{ScaleGroups, Sources, observed_values},
-    judge::{Likeness, likeness},
+    judge::{Likeness, OutputParts, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
     selections::{judged_values, returned},
     thresholds::{ThresholdRange, value_name},
 };
-use crate::cpu::{Array, FloatExecutable};
+use crate::cpu::{Array, Error as CpuError, FloatExecutable, FloatProgress};
 use crate::numerics::{Clamp, Destination, dequantize, quantize};
 use hb_dialects::{
     hfloat::{Op, gives_plain_result},
@@ -16,7 +16,7 @@ use hb_dialects::{
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// So many samples show it: costs differ by orders of magnitude, and each value takes a run of the network.
 const SAMPLES: usize = 4;
@@ -41,21 +41,53 @@ pub fn costs(
     let at_the_end = Shown { executable, closed: vec![None; before.closed.len()] };
     let behind = behind_closing(function)?;
     let observed = observed_values(function, &ScaleGroups::of(function)?)?;
-    let run = |network: &Shown<'_>| {
-        inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()
+    let (before, at_the_end) = (Compared::new(&before, &inputs)?, Compared::new(&at_the_end, &inputs)?);
+    let compared = |name: &str| if behind.contains(name) { &at_the_end } else { &before };
+    let mut order = begins(executable, values, &observed).into_iter().enumerate().collect::<Vec<_>>();
+    order.sort_by_key(|(_, begin)| *begin);
+    // Each thread goes through the network once for its share of the values: what comes before a value is the same without its rounding.
+    let jobs = samples.jobs.clamp(1, order.len().max(1));
+    let share = |job: usize| {
+        let own = order.iter().skip(job).step_by(jobs);
+        let own = own.filter_map(|&(index, begin)| values.get(index).map(|value| (index, begin, value)));
+        let mut rounded: Vec<_> = own
+            .map(|(index, begin, value)| (index, begin, Rounded::new(*value, &observed, compared(value.0))))
+            .collect();
+        for (sample, inputs) in inputs.iter().enumerate() {
+            let given: Vec<&Array> = inputs.iter().collect();
+            let mut progress = executable.progress(&given)?;
+            for (_, begin, rounded) in &mut rounded {
+                match *begin {
+                    Some(begin) => {
+                        progress.advance(begin)?;
+                        rounded.run(sample, &progress)?;
+                    }
+                    None => rounded.run_input(sample, inputs)?,
+                }
+            }
+        }
+        Ok(rounded.iter().map(|(index, _, rounded)| (*index, rounded.cost())).collect::<Vec<_>>())
     };
-    let (whole_before, whole_at_the_end) = (run(&before)?, run(&at_the_end)?);
-    let cost = |(name, range): &(&str, ThresholdRange)| {
-        let (network, whole) = match behind.contains(*name) {
-            true => (&at_the_end, &whole_at_the_end),
-            false => (&before, &whole_before),
-        };
-        let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, (name, *range), &observed));
-        let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
-        // Of a value that is not there nothing is known, so that it counts as lost.
-        Ok(rounded.map_or(1.0, |rounded| network.error(whole, &rounded)))
-    };
-    threads(samples.jobs)?.install(|| values.par_iter().map(cost).collect())
+    let costs: Result<Vec<_>, CalibrationError> =
+        threads(samples.jobs)?.install(|| (0..jobs).into_par_iter().map(share).collect());
+    let mut costs: Vec<(usize, f64)> = costs?.into_iter().flatten().collect();
+    costs.sort_by_key(|(index, _)| *index);
+    Ok(costs.into_iter().map(|(_, cost)| cost).collect())
+}
+
+/// Where the rounding of each value begins to show: the step that computes it, or the first one of those that have its range; none for an
+/// input.
+fn begins(executable: &FloatExecutable, values: &[(&str, ThresholdRange)], observed: &Sources) -> Vec<Option<usize>> {
+    let steps = executable.steps_of_values();
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for (value, source) in observed {
+        if let Some(&step) = steps.get(value.as_str()) {
+            first.entry(source).and_modify(|first| *first = step.min(*first)).or_insert(step);
+        }
+    }
+    let inputs: HashSet<&str> = executable.inputs().map(|(input, ..)| input).collect();
+    let begin = |(name, _): &(&str, ThresholdRange)| first.get(name).copied().filter(|_| !inputs.contains(name));
+    values.iter().map(begin).collect()
 }
 
 /// What the Softmax or Sigmoid that closes an output is made of, by name and shape; none where nothing closes it.
@@ -107,6 +139,103 @@ fn closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<(Vec<String>, 
 /// What a network shows of a sample: by output its values, or those before what closes it.
 type Seen = Vec<Vec<f32>>;
 
+/// Changes values of a run, by their names.
+type Alter<'a> = dyn FnMut(&str, &mut [f32]) + 'a;
+
+/// A float network, and what it shows of samples.
+struct Compared<'n> {
+    network: &'n Shown<'n>,
+    /// Of each sample.
+    whole: Vec<Seen>,
+    /// By output: what is compared with that.
+    parts: Vec<OutputParts>,
+}
+
+impl<'n> Compared<'n> {
+    fn new(network: &'n Shown<'n>, inputs: &[Vec<Array>]) -> Result<Self, CalibrationError> {
+        let whole = inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { network, parts: network.parts(&whole), whole })
+    }
+}
+
+/// A value that is rounded to its integers and back, and with it those that have its range.
+struct Rounded<'r> {
+    name: &'r str,
+    scale: f32,
+    to: Destination,
+    /// The value whose range each has.
+    observed: &'r Sources,
+    /// The network without that.
+    compared: &'r Compared<'r>,
+    /// How the outputs are like those, sample after sample.
+    parts: Vec<OutputParts>,
+    /// Whether there was such a value.
+    found: bool,
+}
+
+impl<'r> Rounded<'r> {
+    fn new((name, range): (&'r str, ThresholdRange), observed: &'r Sources, compared: &'r Compared<'r>) -> Self {
+        let Affine { scale, zero_point } = range.affine();
+        let clamp = if range.bits == ACTIVATION_BITS { Clamp::I8 } else { Clamp::I16 };
+        let (scale, to, parts) = (scale as f32, Destination { zero_point, clamp }, compared.parts.clone());
+        Self { name, scale, to, observed, compared, parts, found: false }
+    }
+
+    fn round(&mut self, values: &mut [f32]) {
+        self.found = true;
+        let Self { scale, to, .. } = *self;
+        values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, to) - to.zero_point, scale));
+    }
+
+    /// Rounds a value of a run where it is one of them.
+    fn alter(&mut self, value: &str, values: &mut [f32]) {
+        if self.observed.get(value).is_some_and(|source| source == self.name) {
+            self.round(values);
+        }
+    }
+
+    /// Adds a sample by a run that stands before the step at which the rounding begins to show, or before an earlier one.
+    fn run(&mut self, sample: usize, progress: &FloatProgress<'_>) -> Result<(), CalibrationError> {
+        let Compared { network, whole, .. } = self.compared;
+        // What closes an output may lie before the value.
+        let whole = whole.get(sample).into_iter().flatten().zip(&network.closed);
+        let known = whole.map(|(whole, closed)| closed.as_ref().map(|_| whole.clone())).collect();
+        let seen =
+            network.see(known, &mut |value, values| self.alter(value, values), &|watch| progress.run_altered(watch))?;
+        self.add(sample, &seen);
+        Ok(())
+    }
+
+    /// The same of an input.
+    fn run_input(&mut self, sample: usize, inputs: &[Array]) -> Result<(), CalibrationError> {
+        let network = self.compared.network;
+        let named = network.executable.inputs().position(|(input, ..)| input == self.name);
+        let mut inputs = inputs.to_vec();
+        let own = named.and_then(|input| inputs.get_mut(input)).and_then(|input| input.values_mut::<f32>());
+        own.into_iter().for_each(|values| self.round(values));
+        let seen = network.run(&inputs, &mut |value, values| self.alter(value, values))?;
+        self.add(sample, &seen);
+        Ok(())
+    }
+
+    fn add(&mut self, sample: usize, seen: &Seen) {
+        let whole = self.compared.whole.get(sample).into_iter().flatten();
+        for (parts, (whole, own)) in self.parts.iter_mut().zip(whole.zip(seen)) {
+            parts.add(whole, own);
+        }
+    }
+
+    /// 1 minus the mean cosine of the worst part. Of a value that is not there nothing is known, so that it counts as lost.
+    fn cost(&self) -> f64 {
+        if self.found { error_of(&self.parts) } else { 1.0 }
+    }
+}
+
+/// 1 minus the mean cosine of the worst part.
+fn error_of(parts: &[OutputParts]) -> f64 {
+    1.0 - parts.iter().filter_map(OutputParts::worst).fold(1.0, |worst: f64, next| worst.min(next.cosine))
+}
+
 /// A float network, and where it shows what rounding costs.
 pub(super) struct Shown<'e> {
     executable: &'e FloatExecutable,
@@ -135,61 +264,50 @@ impl<'e> Shown<'e> {
     }
 
     /// What is looked at of one run with altered values.
-    fn run(&self, inputs: &[Array], alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Seen, CalibrationError> {
-        let mut seen: Vec<Option<Vec<f32>>> = vec![None; self.closed.len()];
-        let watch = &mut |observed: &str, values: &mut [f32]| {
+    fn run(&self, inputs: &[Array], alter: &mut Alter<'_>) -> Result<Seen, CalibrationError> {
+        let run = |watch: &mut Alter<'_>| self.executable.run_altered(&inputs.iter().collect::<Vec<_>>(), watch);
+        self.see(vec![None; self.closed.len()], alter, &run)
+    }
+
+    /// What is looked at of a run that `run` does; `seen` is known of it by output.
+    fn see(
+        &self,
+        mut seen: Vec<Option<Vec<f32>>>,
+        alter: &mut Alter<'_>,
+        run: &dyn Fn(&mut Alter<'_>) -> Result<Vec<Array>, CpuError>,
+    ) -> Result<Seen, CalibrationError> {
+        let outputs = run(&mut |observed: &str, values: &mut [f32]| {
             alter(observed, values);
             for (seen, closed) in seen.iter_mut().zip(&self.closed) {
                 if closed.as_ref().is_some_and(|(name, _)| name == observed) {
                     *seen = Some(values.to_vec());
                 }
             }
-        };
-        let outputs = self.executable.run_altered(&inputs.iter().collect::<Vec<_>>(), watch)?;
+        })?;
         Ok(outputs.iter().zip(seen).map(|(output, seen)| seen.unwrap_or_else(|| floats(output))).collect())
     }
 
-    /// The same with one value rounded, and with it those that have its range; none where there is no such value.
-    fn run_rounded(
-        &self,
-        inputs: &[Array],
-        (name, range): (&str, ThresholdRange),
-        observed: &Sources,
-    ) -> Result<Option<Seen>, CalibrationError> {
-        let Affine { scale, zero_point } = range.affine();
-        let clamp = if range.bits == ACTIVATION_BITS { Clamp::I8 } else { Clamp::I16 };
-        let (scale, to) = (scale as f32, Destination { zero_point, clamp });
-        let round = |values: &mut [f32]| {
-            values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, to) - zero_point, scale));
-        };
-        let mut inputs = inputs.to_vec();
-        let named = self.executable.inputs().position(|(input, ..)| input == name);
-        let mut found = named.is_some();
-        if let Some(values) = named.and_then(|input| inputs.get_mut(input)).and_then(|input| input.values_mut::<f32>())
-        {
-            round(values);
-        }
-        let shown = self.run(&inputs, &mut |value: &str, values: &mut [f32]| {
-            if observed.get(value).is_some_and(|source| source == name) {
-                found = true;
-                round(values);
-            }
-        })?;
-        Ok(found.then_some(shown))
+    /// By output: what will be compared with this.
+    fn parts(&self, whole: &[Seen]) -> Vec<OutputParts> {
+        let outputs = self.executable.outputs().zip(&self.closed).enumerate();
+        let parts = outputs.map(|(output, ((_, _, shape), closed))| {
+            let own = || whole.iter().filter_map(|seen| seen.get(output)).map(Vec::as_slice);
+            let before = closed.as_ref().map(|(_, shape)| shape.as_slice());
+            let is_before = |shape: &&[usize]| own().all(|values| values.len() == shape.iter().product::<usize>());
+            OutputParts::beside(before.filter(is_before).unwrap_or(shape), own())
+        });
+        parts.collect()
     }
 
     /// 1 minus the mean cosine of the worst part.
     pub(super) fn error(&self, float: &[Seen], own: &[Seen]) -> f64 {
-        let outputs = self.executable.outputs().zip(&self.closed).enumerate();
-        let cosines = outputs.map(|(output, ((_, _, shape), closed))| {
-            let value = |sample: &Seen| sample.get(output).cloned().unwrap_or_default();
-            let pairs: Vec<_> = float.iter().zip(own).map(|(float, own)| (value(float), value(own))).collect();
-            let before = closed.as_ref().map(|(_, shape)| shape.as_slice());
-            let is_before =
-                |shape: &&[usize]| pairs.iter().all(|(left, _)| left.len() == shape.iter().product::<usize>());
-            likeness(before.filter(is_before).unwrap_or(shape), &pairs).cosine
-        });
-        1.0 - cosines.fold(1.0, f64::min)
+        let mut parts = self.parts(float);
+        for (float, own) in float.iter().zip(own) {
+            for (parts, (float, own)) in parts.iter_mut().zip(float.iter().zip(own)) {
+                parts.add(float, own);
+            }
+        }
+        error_of(&parts)
     }
 }
 

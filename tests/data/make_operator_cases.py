@@ -788,6 +788,20 @@ def large_pools():
              pads=[2, 2, 2, 2])
 
 
+def pools_beyond_the_input():
+    """Windows that are larger than the padded input, by less than a step: rounded up, there is one."""
+    x = values(2, 3, 6, 5)
+    forms = {
+        "ceil_mode_one_window": dict(kernel_shape=[8, 6], strides=[3, 2], ceil_mode=1),
+        "ceil_mode_one_window_pads": dict(kernel_shape=[9, 4], strides=[4, 3], pads=[1, 0, 0, 0], ceil_mode=1),
+        "ceil_mode_one_window_dilations": dict(kernel_shape=[3, 3], strides=[2, 3], dilations=[3, 3], ceil_mode=1),
+    }
+    for label, attributes in forms.items():
+        for name in ["MaxPool", "AveragePool"]:
+            case(name, label, x, **attributes)
+        case("AveragePool", f"count_include_pad_{label}", x, count_include_pad=1, **attributes)
+
+
 def pool_indices():
     """The second output of MaxPool. Its windows are those of `pools`, without dilations under auto_pad, of which onnxruntime makes other
     windows than ONNX says."""
@@ -1203,7 +1217,7 @@ def networks():
 
 
 FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions,
-            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, large_pools, pool_indices, matrices, softmax, concat, slices,
+            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, large_pools, pools_beyond_the_input, pool_indices, matrices, softmax, concat, slices,
             pads, shapes, gather, cast, constants, encodings, networks]
 
 

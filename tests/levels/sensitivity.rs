@@ -98,6 +98,43 @@ fn what_closes_an_output_costs_something() {
     assert!(expected > 1e-3 && (found[0] - expected).abs() < 1e-6, "{found:?} {expected}");
 }
 
+/// A value that is computed after what closes another output costs only its own: it is rounded in runs that go on from there.
+#[test]
+fn what_was_closed_before_stays_as_it_is() {
+    let context = hb::pipeline::context();
+    let text = r#"
+func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32>, tensor<1x4xf32>) {
+  %0 = hfloat.relu %x : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("relu")
+  %1 = hfloat.sigmoid %0 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("sigmoid")
+  %2 = hfloat.abs %1 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("abs")
+  %3 = hfloat.add %2, %2 : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32> loc("add")
+  return %1, %3 : tensor<1x4xf32>, tensor<1x4xf32>
+}"#;
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    let options = ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() };
+    let executable = FloatExecutable::compile(function, options).unwrap();
+    let inputs = [[0.0f32, 0.5, 1.0, 10.0], [3.0, 0.25, 0.0, 1.0]];
+    let read = |_: &FloatExecutable, index: usize| Ok(vec![Array::from_values(&[1, 4], &inputs[index]).unwrap()]);
+    // A threshold of 0.6 cuts most probabilities: to 0.6 before the sum, to 0.3 of each term behind it.
+    let values = ["add", "abs"].map(|name| (name, ThresholdRange::from(0.6)));
+    let expected = [1.0, 2.0].map(|factor| {
+        let step = 0.6 / 127.0;
+        let float = inputs.concat().into_iter().map(|value| 2.0 / (1.0 + (-f64::from(value)).exp()));
+        let float: Vec<f64> = float.collect();
+        let own = float.iter().map(|value| factor * ((value / factor).min(0.6) / step).round() * step);
+        // Of one vector of all samples.
+        distance(&float, &own.collect::<Vec<f64>>())
+    });
+    for jobs in [1, 2, 5] {
+        let samples = Samples { count: 2, read: &read, jobs };
+        let found = costs(function, &executable, &values, &[0, 1], &samples).unwrap();
+        for (own, expected) in found.iter().zip(expected) {
+            assert!((own - expected).abs() < 1e-6, "{jobs} jobs: {found:?} {expected}");
+        }
+    }
+}
+
 /// Quotients by their own softmax, one after the other: each value has two readers, which join again.
 #[test]
 fn branches_that_join_again_take_linear_time() {

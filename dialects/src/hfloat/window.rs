@@ -126,9 +126,14 @@ impl Attributes {
         let (begin, end) =
             if self.auto_pad == "VALID" { (0, 0) } else { (self.pads[i], self.pads[i + self.strides.len()]) };
         let padded = size.checked_add(begin).and_then(|sum| sum.checked_add(end)).ok_or_else(too_large)?;
-        let room = padded.checked_sub(reach).ok_or_else(|| {
-            format!("has a window of {reach} cells over a padded input of {padded} in spatial dimension {i}")
-        })?;
+        // Rounded up, a window may reach beyond the padded input by less than a step.
+        let beyond = if self.ceil_mode { stride - 1 } else { 0 };
+        if reach.saturating_sub(padded) > beyond {
+            return Err(format!(
+                "has a window of {reach} cells over a padded input of {padded} in spatial dimension {i}"
+            ));
+        }
+        let room = padded.saturating_sub(reach);
         let mut output = if self.ceil_mode { room.div_ceil(stride) } else { room / stride } + 1;
         // A window that would start in the padding after the input is left out, as onnxruntime does.
         if self.ceil_mode && (output - 1) * stride >= size + begin {

@@ -155,21 +155,18 @@ impl<'ctx> Code<'_, 'ctx> {
         Ok(self.builder.build_shuffle_vector(single, kind.get_poison(), mask, "")?.into())
     }
 
-    /// Lane `n` is set where `from + n` lies in `low..high`; all are i64.
-    pub(crate) fn lanes_between(
+    /// Lane `n` is set where `from + n` is less than `high`; both are i64.
+    fn lanes_below(
         &self,
         lanes: usize,
         from: IntValue<'ctx>,
-        low: IntValue<'ctx>,
         high: IntValue<'ctx>,
     ) -> Result<VectorValue<'ctx>, Error> {
         let numbers: Vec<_> = (0..lanes).map(|lane| self.size(lane)).collect();
         let positions = VectorType::const_vector(&numbers);
         let positions = self.builder.build_int_add(positions, vector(self.splat(from.into(), lanes)?)?, "")?;
-        let (low, high) = (vector(self.splat(low.into(), lanes)?)?, vector(self.splat(high.into(), lanes)?)?);
-        let after = self.builder.build_int_compare(IntPredicate::SGE, positions, low, "")?;
-        let before = self.builder.build_int_compare(IntPredicate::SLT, positions, high, "")?;
-        Ok(self.builder.build_and(after, before, "")?)
+        let high = vector(self.splat(high.into(), lanes)?)?;
+        Ok(self.builder.build_int_compare(IntPredicate::SLT, positions, high, "")?)
     }
 
     /// The f32 at every second position, from as many lanes as the mask sets. Reads nothing beyond the last of them.
@@ -222,7 +219,7 @@ impl<'ctx> Code<'_, 'ctx> {
         self.for_range(whole, to, lanes as i64, &mut |position| {
             let mask = match rest.get_zero_extended_constant() {
                 Some(rest) => self.first_lanes(lanes, rest as usize),
-                None => self.lanes_between(lanes, position, position, to)?,
+                None => self.lanes_below(lanes, position, to)?,
             };
             body(position, Some(mask))
         })
@@ -252,7 +249,7 @@ impl<'ctx> Code<'_, 'ctx> {
             return Ok(());
         }
         self.for_range(whole, to, lanes as i64, &mut |position| {
-            body(position, Some(self.lanes_between(lanes, position, position, to)?))
+            body(position, Some(self.lanes_below(lanes, position, to)?))
         })
     }
 

@@ -8,12 +8,14 @@
 mod convolution;
 mod copy;
 mod curve;
+mod dense;
+mod depthwise;
 mod elementwise;
 pub mod kernel;
 mod known;
 mod pack;
+mod panel;
 mod pool;
-mod rows;
 mod vector;
 mod walk;
 

@@ -8,6 +8,7 @@ use super::kernel::lanes::{ChannelLanes, below_half};
 use super::kernel::{
     BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, Level, STEP, depthwise_position,
 };
+use super::panel::cells_per_run;
 use super::walk::{Line, Walk, WalkLayout, outside, tile_shape};
 
 /// Packed weights up to this size may consist of filler mostly.
@@ -21,8 +22,6 @@ pub(super) struct Weights {
     /// Of the convolution; weights have its size.
     pub input: Input,
     data: Vec<u8>,
-    /// Dense: bytes per kernel cell of a block. Depthwise: 0.
-    tap_stride: usize,
     block_stride: usize,
     /// What the sums of each output channel begin with, so that the zero point and the offset of inputs cancel out; padded.
     pub starts: Vec<i32>,
@@ -34,7 +33,10 @@ struct Sizes {
     outputs: usize,
     taps: usize,
     inputs: usize,
-    tap_stride: usize,
+    /// Dense: kernel cells in a run. Depthwise: 0.
+    run: usize,
+    /// Dense: bytes per run of a block. Depthwise: 0.
+    run_stride: usize,
     block_stride: usize,
     blocks: usize,
     block: usize,
@@ -45,13 +47,14 @@ impl Sizes {
         let [outputs, rows, columns, inputs] = o.weights_shape().map(|size| size as usize);
         let taps = rows * columns;
         let input = input(o);
-        let tap_stride = if o.depthwise { 0 } else { BLOCK * (inputs * input.bytes()).next_multiple_of(STEP) };
+        let run = if o.depthwise { 0 } else { cells_per_run(o) };
+        let run_stride = BLOCK * (run * inputs * input.bytes()).next_multiple_of(STEP);
         let (block, block_stride) = if o.depthwise {
             (LANES, taps.div_ceil(input.per_step()) * DEPTHWISE_GROUP)
         } else {
-            (BLOCK, taps * tap_stride)
+            (BLOCK, taps / run * run_stride)
         };
-        Sizes { input, outputs, taps, inputs, tap_stride, block_stride, blocks: outputs.div_ceil(block), block }
+        Sizes { input, outputs, taps, inputs, run, run_stride, block_stride, blocks: outputs.div_ceil(block), block }
     }
 
     /// Where the weight of an output channel, kernel cell and input channel is in its block.
@@ -60,8 +63,14 @@ impl Sizes {
         if self.block == LANES {
             return tap / per_step * DEPTHWISE_GROUP + depthwise_position(self.input, output % LANES, tap % per_step);
         }
+        let input = self.before_in_run(tap) + input;
         let step = input / per_step * BLOCK + output % BLOCK;
-        tap * self.tap_stride + step * STEP + input % per_step * self.input.bytes()
+        tap / self.run * self.run_stride + step * STEP + input % per_step * self.input.bytes()
+    }
+
+    /// Weights of the same run and output channel before those of a kernel cell.
+    fn before_in_run(&self, tap: usize) -> usize {
+        tap % self.run.max(1) * self.inputs
     }
 
     fn bytes(&self) -> usize {
@@ -88,7 +97,7 @@ impl Weights {
         self.data.resize(sizes.bytes(), 0);
         self.starts.clear();
         self.starts.resize(sizes.blocks * sizes.block, 0);
-        (self.input, self.tap_stride, self.block_stride) = (sizes.input, sizes.tap_stride, sizes.block_stride);
+        (self.input, self.block_stride) = (sizes.input, sizes.block_stride);
         let offset = level.offset(sizes.input) + o.zero_points[0];
         let steps = o.weights.strides.map(i64::from);
         for output in 0..sizes.outputs {
@@ -101,6 +110,7 @@ impl Weights {
                 let line = Line { start, step: steps[3], element: BpuElement::I8 };
                 if let (Input::I8, 1, Some(weights)) =
                     (sizes.input, line.step, memory.get(start..start.saturating_add(sizes.inputs)))
+                    && sizes.before_in_run(tap).is_multiple_of(sizes.input.per_step())
                 {
                     self.pack_line(&sizes, (block, output, tap), weights, offset);
                     continue;
@@ -133,10 +143,10 @@ impl Weights {
         self.data.len() + self.starts.len() * size_of::<i32>()
     }
 
-    /// Dense weights of the blocks from `block` on and the kernel cells from `tap` on.
-    pub fn dense(&self, block: usize, tap: usize) -> DenseWeights<'_> {
-        let data = &self.data[block * self.block_stride + tap * self.tap_stride..];
-        DenseWeights { input: self.input, data, block_stride: self.block_stride, tap_stride: self.tap_stride }
+    /// Dense weights of the blocks from `block` on.
+    pub fn dense(&self, block: usize) -> DenseWeights<'_> {
+        let data = &self.data[block * self.block_stride..];
+        DenseWeights { input: self.input, data, block_stride: self.block_stride }
     }
 
     /// Depthwise weights of `count` channels from `first`, the start of a block, on and the kernel cells from `tap` on, the start
@@ -200,27 +210,21 @@ impl Parameters {
     }
 }
 
-/// Copies an input tile without gaps, its cells padded with zeros to a multiple of [`STEP`] bytes. Gives the bytes of a cell.
+/// Copies an input tile without gaps.
 pub(super) fn gather(
     memory: &[u8],
     view: &View<4>,
     shape: &[u32; 4],
     element: u32,
     to: &mut Vec<u8>,
-) -> Result<usize, Fault> {
-    let padded = (shape[3] as usize * element as usize).next_multiple_of(STEP);
-    let cells: usize = shape[..3].iter().map(|size| *size as usize).product();
+) -> Result<(), Fault> {
+    let bytes = shape.iter().map(|size| *size as usize).product::<usize>() * element as usize;
     to.clear();
-    to.resize(cells * padded, 0);
-    let strides =
-        [shape[1] as usize * shape[2] as usize * padded, shape[2] as usize * padded, padded, element as usize];
-    let packed = strides.map(i32::try_from);
-    let [Ok(a), Ok(b), Ok(c), Ok(d)] = packed else { return Err("an operand is too large".to_string()) };
-    let packed = View::new(0, [a, b, c, d]);
+    to.resize(bytes, 0);
+    let packed = View::contiguous(0, *shape, element);
     // Inputs have 1 or 2 bytes.
     let (from, to) = ((memory, WalkLayout::from(view)), (to.as_mut_slice(), WalkLayout::from(&packed)));
-    super::copy::between(&tile_shape(*shape), element as u8, from, to)?;
-    Ok(padded)
+    super::copy::between(&tile_shape(*shape), element as u8, from, to)
 }
 
 /// Copies a tile of results without gaps to its places.

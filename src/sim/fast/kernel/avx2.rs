@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, LANES, PIXELS, STEP, Sums};
+use super::{BLOCK, CellRun, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseWeights, LANES, STEP, Sums};
 
 /// The sums of four channels from two halves each: two vectors of eight i32 to one.
 #[target_feature(enable = "avx2")]
@@ -14,34 +14,39 @@ fn join(first: __m256i, second: __m256i) -> __m256i {
     _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(first, second))
 }
 
+/// Where the windows of `CELLS` cells from cell `first` on begin; behind the last one it comes again.
+fn windows<const CELLS: usize>(inputs: DenseInputs<'_>, first: usize) -> [*const u8; CELLS] {
+    let last = inputs.cells.len() - 1;
+    std::array::from_fn(|cell| inputs.panel[inputs.cells[(first + cell).min(last)].window..].as_ptr())
+}
+
 /// # Safety
-/// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `blocks` blocks for all of them.
+/// There is a window of the runs at each cell; `weights.data` has `blocks` blocks for them.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+pub(super) unsafe fn dense(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
     /// Output cells at once: their accumulators fill half of the registers.
     const ROWS: usize = 2;
-    let groups = weights.tap_stride / (BLOCK * STEP);
     for block in 0..blocks {
-        for (pair, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
-            // SAFETY: reads of cells and weights by the contract of this function; a row of sums has 16 per block.
+        for (pair, sums) in sums.chunks_exact_mut(ROWS).enumerate().take(inputs.cells.len().div_ceil(ROWS)) {
+            let windows: [_; ROWS] = windows(inputs, pair * ROWS);
+            // SAFETY: reads of windows and weights by the contract of this function; a row of sums has 16 per block.
             unsafe {
                 // Four channels in each, a channel as two halves.
                 let mut accumulators = [[_mm256_setzero_si256(); 4]; ROWS];
-                for (tap, cells) in cells.iter().enumerate() {
-                    let data = weights.data.as_ptr().add(block * weights.block_stride + tap * weights.tap_stride);
-                    let inputs = [cells[pair * ROWS].as_ptr(), cells[pair * ROWS + 1].as_ptr()];
-                    for group in 0..groups {
-                        let inputs = inputs.map(|input| {
-                            let four = input.add(group * STEP).cast::<i32>().read_unaligned();
+                let mut data = weights.data.as_ptr().add(block * weights.block_stride);
+                for start in inputs.runs.starts() {
+                    for step in 0..inputs.runs.steps() {
+                        let inputs = windows.map(|window| {
+                            let four = window.add(start + step * STEP).cast::<i32>().read_unaligned();
                             _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)))
                         });
                         for quarter in 0..4 {
-                            let address = data.add(group * BLOCK * STEP + quarter * 16);
-                            let factors = _mm256_cvtepi8_epi16(_mm_loadu_si128(address.cast()));
+                            let factors = _mm256_cvtepi8_epi16(_mm_loadu_si128(data.add(quarter * 16).cast()));
                             for (row, input) in accumulators.iter_mut().zip(inputs) {
                                 row[quarter] = _mm256_add_epi32(row[quarter], _mm256_madd_epi16(input, factors));
                             }
                         }
+                        data = data.add(BLOCK * STEP);
                     }
                 }
                 for (row, sums) in accumulators.iter().zip(sums) {
@@ -60,28 +65,29 @@ pub(super) unsafe fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>,
 /// # Safety
 /// As [`dense`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn dense_i16(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+pub(super) unsafe fn dense_i16(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
     /// Output cells at once: their accumulators fill half of the registers.
     const ROWS: usize = 4;
-    let steps = weights.tap_stride / (BLOCK * STEP);
     for block in 0..blocks {
-        for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
-            // SAFETY: reads of cells and weights by the contract of this function; a row of sums has 16 per block.
+        for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate().take(inputs.cells.len().div_ceil(ROWS)) {
+            let windows: [_; ROWS] = windows(inputs, part * ROWS);
+            // SAFETY: reads of windows and weights by the contract of this function; a row of sums has 16 per block.
             unsafe {
                 // Eight channels in each.
                 let mut accumulators = [[_mm256_setzero_si256(); 2]; ROWS];
-                for (tap, cells) in cells.iter().enumerate() {
-                    let data = weights.data.as_ptr().add(block * weights.block_stride + tap * weights.tap_stride);
-                    let inputs: [*const u8; ROWS] = std::array::from_fn(|row| cells[part * ROWS + row].as_ptr());
-                    for step in 0..steps {
-                        let address = data.add(step * BLOCK * STEP).cast::<__m256i>();
+                let mut data = weights.data.as_ptr().add(block * weights.block_stride);
+                for start in inputs.runs.starts() {
+                    for step in 0..inputs.runs.steps() {
+                        let address = data.cast::<__m256i>();
                         let factors = [_mm256_loadu_si256(address), _mm256_loadu_si256(address.add(1))];
-                        for (row, input) in accumulators.iter_mut().zip(inputs) {
-                            let two = _mm256_set1_epi32(input.add(step * STEP).cast::<i32>().read_unaligned());
+                        for (row, window) in accumulators.iter_mut().zip(windows) {
+                            let two = window.add(start + step * STEP).cast::<i32>().read_unaligned();
+                            let two = _mm256_set1_epi32(two);
                             for (accumulator, factor) in row.iter_mut().zip(factors) {
                                 *accumulator = _mm256_add_epi32(*accumulator, _mm256_madd_epi16(two, factor));
                             }
                         }
+                        data = data.add(BLOCK * STEP);
                     }
                 }
                 for (row, sums) in accumulators.iter().zip(sums) {

@@ -1,47 +1,47 @@
 //! Sums of products with `vpdpbusd`, four products of an unsigned and a signed byte, and `vpdpwssd`, two products of i16, both
 //! added to an i32 without saturation.
 //!
-//! Bytes of inputs are made unsigned by adding 128, which is an exclusive or of the highest bit; see [`super::Level::offset`].
+//! Bytes of inputs are made unsigned by adding 128, which is an exclusive or of the highest bit, before they come to [`dense`] and in
+//! registers of [`depthwise`]; see [`super::Level::offset`].
 //! Weights are i8 in either case: the two products of i16 are at most 2^22 each, and their sum is exact.
 
 use std::arch::x86_64::*;
 
 use super::{
-    BLOCK, Begin, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Finish, LANES, PIXELS, STEP, Sums,
+    BLOCK, Begin, CellRun, DEPTHWISE_GROUP, DenseCell, DenseFinish, DenseInputs, DenseWeights, DepthwiseWeights,
+    Finish, LANES, Runs, STEP, Sums,
 };
 use crate::numerics::Destination;
 
 /// 128 in every byte.
 const HIGH_BITS: i32 = i32::from_ne_bytes([0x80; 4]);
 
-/// The sums of [`PIXELS`] cells in registers. Inputs are i16 when `WIDE`, else i8.
+/// The sums of `CELLS` cells in registers. Inputs are i16 when `WIDE`, else bytes that are unsigned already.
 ///
 /// # Safety
-/// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `BLOCKS` blocks for all of them, and
-/// starts are as many.
+/// `windows` begin windows of the runs; `weights.data` has `BLOCKS` blocks for all of them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-unsafe fn dense_sums<const BLOCKS: usize, const WIDE: bool>(
-    cells: &[[&[u8]; PIXELS]],
+unsafe fn dense_sums<const CELLS: usize, const BLOCKS: usize, const WIDE: bool>(
+    windows: [*const u8; CELLS],
+    runs: &Runs,
     weights: DenseWeights<'_>,
-    mut accumulators: [[__m512i; BLOCKS]; PIXELS],
-) -> [[__m512i; BLOCKS]; PIXELS] {
-    let high_bits = _mm512_set1_epi32(HIGH_BITS);
-    let steps = weights.tap_stride / (BLOCK * STEP);
-    // SAFETY: by the contract of this function.
-    unsafe {
-        for (tap, cells) in cells.iter().enumerate() {
-            let data = weights.data.as_ptr().add(tap * weights.tap_stride);
-            let inputs = cells.map(<[u8]>::as_ptr);
-            for step in 0..steps {
+    mut accumulators: [[__m512i; BLOCKS]; CELLS],
+) -> [[__m512i; BLOCKS]; CELLS] {
+    let mut data = weights.data.as_ptr();
+    let bytes = runs.steps() * STEP;
+    for start in runs.starts() {
+        // SAFETY: by the contract of this function.
+        unsafe {
+            let inputs = windows.map(|window| window.add(*start));
+            for step in (0..bytes).step_by(STEP) {
                 let mut factors = [_mm512_setzero_si512(); BLOCKS];
                 for (block, factor) in factors.iter_mut().enumerate() {
-                    let address = data.add(block * weights.block_stride + step * BLOCK * STEP);
-                    *factor = _mm512_loadu_si512(address.cast());
+                    *factor = _mm512_loadu_si512(data.add(block * weights.block_stride).cast());
                 }
+                data = data.add(BLOCK * STEP);
                 for (row, input) in accumulators.iter_mut().zip(inputs) {
-                    let inputs = _mm512_set1_epi32(input.add(step * STEP).cast::<i32>().read_unaligned());
-                    let inputs = if WIDE { inputs } else { _mm512_xor_si512(inputs, high_bits) };
+                    let inputs = _mm512_set1_epi32(input.add(step).cast::<i32>().read_unaligned());
                     for (accumulator, factor) in row.iter_mut().zip(factors) {
                         *accumulator = if WIDE {
                             _mm512_dpwssd_epi32(*accumulator, inputs, factor)
@@ -57,11 +57,14 @@ unsafe fn dense_sums<const BLOCKS: usize, const WIDE: bool>(
 }
 
 /// # Safety
-/// There are `BLOCKS` blocks in each row of sums, and of starts.
+/// There are `BLOCKS` blocks in each row of sums, and of starts; `CELLS` is at most the number of rows.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn load_sums<const BLOCKS: usize>(begin: Begin<'_>, sums: &Sums) -> [[__m512i; BLOCKS]; PIXELS] {
-    let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; PIXELS];
+unsafe fn load_sums<const CELLS: usize, const BLOCKS: usize>(
+    begin: Begin<'_>,
+    sums: &Sums,
+) -> [[__m512i; BLOCKS]; CELLS] {
+    let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; CELLS];
     for (row, sums) in accumulators.iter_mut().zip(sums) {
         let from = match begin {
             Begin::At(starts) => starts.as_ptr(),
@@ -79,7 +82,10 @@ unsafe fn load_sums<const BLOCKS: usize>(begin: Begin<'_>, sums: &Sums) -> [[__m
 /// There are `BLOCKS` blocks in each row of sums.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store_sums<const BLOCKS: usize>(accumulators: [[__m512i; BLOCKS]; PIXELS], sums: &mut Sums) {
+unsafe fn store_sums<const CELLS: usize, const BLOCKS: usize>(
+    accumulators: &[[__m512i; BLOCKS]; CELLS],
+    sums: &mut Sums,
+) {
     for (row, sums) in accumulators.iter().zip(sums) {
         for (block, accumulator) in row.iter().enumerate() {
             // SAFETY: by the contract of this function.
@@ -88,59 +94,63 @@ unsafe fn store_sums<const BLOCKS: usize>(accumulators: [[__m512i; BLOCKS]; PIXE
     }
 }
 
-/// # Safety
-/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
-    cells: &[[&[u8]; PIXELS]],
-    weights: DenseWeights<'_>,
-    begin: Begin<'_>,
-    sums: &mut Sums,
-) {
-    // SAFETY: by the contract of this function.
-    unsafe { store_sums(dense_sums::<BLOCKS, WIDE>(cells, weights, load_sums(begin, sums)), sums) }
-}
-
-/// As [`dense`] and [`finish_i8`] together, for the first `pixels` cells. Where that is not certain to be right it gives the sums
-/// instead, and false.
+/// As [`super::dense`], of at most `CELLS` cells.
 ///
 /// # Safety
-/// As [`dense_sums`]; a row of sums has at least `BLOCKS` blocks, scales are more than `BLOCKS - 1` blocks and at most `BLOCKS`, and
-/// results have a place for each result.
+/// There is at least one cell, and a window of the runs at each; `weights.data` has `BLOCKS` blocks for them; starts are as many; scales are more than
+/// `BLOCKS - 1` blocks and at most `BLOCKS`, and each cell has a place for as many results.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn dense_i8<const BLOCKS: usize, const WIDE: bool>(
-    cells: &[[&[u8]; PIXELS]],
+pub(super) unsafe fn dense<const CELLS: usize, const BLOCKS: usize, const WIDE: bool>(
+    inputs: DenseInputs<'_>,
     weights: DenseWeights<'_>,
     (begin, sums): (Begin<'_>, &mut Sums),
-    pixels: usize,
-    finish: Finish<'_>,
-    results: &mut [u8],
+    finish: Option<DenseFinish<'_>>,
+) -> bool {
+    let cells = &inputs.cells[..inputs.cells.len().min(CELLS)];
+    let last = cells.len() - 1;
+    // SAFETY: by the contract of this function. Behind the last cell comes the last one again.
+    let accumulators = unsafe {
+        let windows = std::array::from_fn(|cell| inputs.panel.as_ptr().add(cells[cell.min(last)].window));
+        dense_sums::<CELLS, BLOCKS, WIDE>(windows, inputs.runs, weights, load_sums(begin, sums))
+    };
+    // SAFETY: by the contract of this function.
+    let is_done = finish.is_some_and(|finish| unsafe { finish_dense(&accumulators, cells, finish) });
+    if !is_done {
+        // SAFETY: a row of sums has at least so many blocks.
+        unsafe { store_sums(&accumulators, sums) };
+    }
+    is_done
+}
+
+/// Writes the results of some cells. False where they are not certain to be right.
+///
+/// # Safety
+/// As [`dense`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn finish_dense<const CELLS: usize, const BLOCKS: usize>(
+    accumulators: &[[__m512i; BLOCKS]; CELLS],
+    cells: &[DenseCell],
+    finish: DenseFinish<'_>,
 ) -> bool {
     let scales = finish.channels.scale;
     let clamp = Int8Clamp::new(finish.to);
     let mut distance = _mm512_setzero_ps();
-    // SAFETY: masked accesses touch only elements of the slices; everything else by the contract of this function.
-    unsafe {
-        let accumulators = dense_sums::<BLOCKS, WIDE>(cells, weights, load_sums(begin, sums));
-        for block in 0..BLOCKS {
-            let first = block * BLOCK;
-            let mask = u16::MAX >> (BLOCK - (scales.len() - first).min(BLOCK));
+    for block in 0..BLOCKS {
+        let first = block * BLOCK;
+        let mask = u16::MAX >> (BLOCK - (scales.len() - first).min(BLOCK));
+        // SAFETY: masked accesses touch only elements of the slices; everything else by the contract of this function.
+        unsafe {
             let scale = _mm512_maskz_loadu_ps(mask, scales.as_ptr().add(first));
-            for (pixel, row) in accumulators.iter().enumerate() {
-                if pixel < pixels {
-                    let (values, farthest) = rounded(row[block], scale, distance);
-                    distance = farthest;
-                    let place = results.as_mut_ptr().add(pixel * finish.step + first).cast();
-                    _mm_mask_storeu_epi8(place, mask, clamp.bytes(values));
-                }
+            for (row, cell) in accumulators.iter().zip(cells) {
+                let (values, farthest) = rounded(row[block], scale, distance);
+                distance = farthest;
+                let place = finish.results.pointer(cell.place + first).cast();
+                _mm_mask_storeu_epi8(place, mask, clamp.bytes(values));
             }
         }
-        let certain = is_certain(distance);
-        if !certain {
-            store_sums(accumulators, sums);
-        }
-        certain
     }
+    is_certain(distance)
 }
 
 /// From rounded products to results of int8.

@@ -186,6 +186,18 @@ compiled_per_level! {
         }
     }
 
+    /// Copies cells of `cell` bytes, `step` bytes apart, one behind the other; where `offset` is 128 it is added to every byte, where it
+    /// is 0 they stay as they are.
+    pub fn copy_cells(from: &[u8], step: usize, cell: usize, offset: u8, to: &mut [u8]) {
+        if step == cell {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ offset);
+            return;
+        }
+        for (to, from) in to.chunks_exact_mut(cell.max(1)).zip(from.chunks(step.max(1))) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ offset);
+        }
+    }
+
     /// Bytes as the signed integers that they are.
     pub fn widen_i8(bytes: &[u8], values: &mut [i32]) {
         values.iter_mut().zip(bytes).for_each(|(value, byte)| *value = i32::from(*byte as i8));

@@ -6,34 +6,29 @@
 //! the instructions made for them ([`dense`], [`depthwise`]), as does finishing int8 results ([`finish_i8`]).
 //!
 //! Unsafe code is confined to this folder: calls of functions compiled for a level that the processor has, which a [`Level`]
-//! proves, and loads and stores through pointers of slices, whose lengths each function checks first.
+//! proves, loads and stores through pointers of slices, whose lengths each function checks first, and [`Results`] that threads share.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dense;
 pub mod lanes;
 mod portable;
+mod results;
 pub mod vector;
+
+pub use dense::{BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, DenseWeights, PIXELS, Runs, Sums, dense};
+pub use results::Results;
 
 use crate::numerics::Destination;
 use lanes::ChannelLanes;
-
-/// Output cells that [`dense`] computes together.
-pub const PIXELS: usize = 8;
-/// Output channels of a block of dense weights.
-pub const BLOCK: usize = 16;
-/// Blocks that [`dense`] computes together, at most.
-pub const BLOCKS: usize = 3;
 /// Bytes that are multiplied and added to one sum in one step: of input channels, or of kernel cells of a depthwise convolution.
 pub const STEP: usize = 4;
 /// Channels of a block of depthwise weights.
 pub const LANES: usize = 64;
 /// Cells that [`depthwise_i8`] computes in one call, at most.
 pub const RUN: usize = 64;
-
-/// Sums of one call of [`dense`], by output cell, then output channel.
-pub type Sums = [[i32; BLOCKS * BLOCK]; PIXELS];
 
 /// What inputs are. Weights are i8, packed as the type of the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,129 +104,6 @@ impl Level {
             (Instructions::Avx512Vnni, Input::I8) => 128,
             _ => 0,
         }
-    }
-}
-
-/// Dense weights, as `super::pack` lays them out: by block of `BLOCK` output channels, kernel cell, step of input channels,
-/// output channel of the block, input channel of the step.
-#[derive(Clone, Copy)]
-pub struct DenseWeights<'a> {
-    /// What they are packed for.
-    pub input: Input,
-    /// Of the first block.
-    pub data: &'a [u8],
-    /// Bytes from one block to the next.
-    pub block_stride: usize,
-    /// Bytes per kernel cell.
-    pub tap_stride: usize,
-}
-
-/// Where sums begin.
-#[derive(Clone, Copy)]
-pub enum Begin<'a> {
-    /// At these, one per output channel, padded to whole blocks.
-    At(&'a [i32]),
-    /// Where they are.
-    There,
-}
-
-/// Adds to `sums` what some cells of the kernel contribute: `sums[p][o] += Σ_{t, c} (cells[t][p][c] + offset) · weights[o, t, c]`
-/// for the output channels of the first `blocks` blocks, 1 to [`BLOCKS`]. `weights.data` begins at the first of these cells.
-///
-/// # Panics
-/// When cells differ from `tap_stride / BLOCK` bytes, the input channels, or weights are too few.
-pub fn dense(
-    level: Level,
-    cells: &[[&[u8]; PIXELS]],
-    weights: DenseWeights<'_>,
-    blocks: usize,
-    begin: Begin<'_>,
-    sums: &mut Sums,
-) {
-    check_dense(cells, weights, blocks, begin);
-    let set = |sums: &mut Sums| {
-        if let Begin::At(starts) = begin {
-            sums.iter_mut().for_each(|sums| sums[..blocks * BLOCK].copy_from_slice(&starts[..blocks * BLOCK]));
-        }
-    };
-    match level.0 {
-        Instructions::Portable => {
-            set(sums);
-            portable::dense(cells, weights, blocks, sums);
-        }
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => unsafe {
-            set(sums);
-            match weights.input {
-                Input::I8 => avx2::dense(cells, weights, blocks, sums),
-                Input::I16 => avx2::dense_i16(cells, weights, blocks, sums),
-            }
-        },
-        // SAFETY: as before.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512Vnni => unsafe {
-            match (weights.input, blocks) {
-                (Input::I8, 1) => avx512::dense::<1, false>(cells, weights, begin, sums),
-                (Input::I8, 2) => avx512::dense::<2, false>(cells, weights, begin, sums),
-                (Input::I8, _) => avx512::dense::<3, false>(cells, weights, begin, sums),
-                (Input::I16, 1) => avx512::dense::<1, true>(cells, weights, begin, sums),
-                (Input::I16, 2) => avx512::dense::<2, true>(cells, weights, begin, sums),
-                (Input::I16, _) => avx512::dense::<3, true>(cells, weights, begin, sums),
-            }
-        },
-    }
-}
-
-/// As [`dense`] and [`finish_i8`] together, of the first `pixels` cells and the last of the kernel's cells: int8 results from int8 or
-/// int16 inputs. Where it cannot compute them it gives false, and the sums are those of [`dense`].
-///
-/// # Panics
-/// As [`dense`] and [`finish_i8`].
-pub fn dense_i8(
-    level: Level,
-    cells: &[[&[u8]; PIXELS]],
-    weights: DenseWeights<'_>,
-    (begin, sums): (Begin<'_>, &mut Sums),
-    pixels: usize,
-    finish: Finish<'_>,
-    results: &mut [u8],
-) -> bool {
-    let channels = finish.channels.scale.len();
-    let blocks = channels.div_ceil(BLOCK);
-    #[cfg(target_arch = "x86_64")]
-    if level.0 == Instructions::Avx512Vnni {
-        check_dense(cells, weights, blocks, begin);
-        assert!((1..=PIXELS).contains(&pixels), "cells");
-        assert!((pixels - 1) * finish.step + channels <= results.len(), "a place for each result");
-        let sums = (begin, sums);
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        return unsafe {
-            match (weights.input, blocks) {
-                (Input::I8, 1) => avx512::dense_i8::<1, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I8, 2) => avx512::dense_i8::<2, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I8, _) => avx512::dense_i8::<3, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, 1) => avx512::dense_i8::<1, true>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, 2) => avx512::dense_i8::<2, true>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, _) => avx512::dense_i8::<3, true>(cells, weights, sums, pixels, finish, results),
-            }
-        };
-    }
-    dense(level, cells, weights, blocks, begin, sums);
-    false
-}
-
-/// # Panics
-/// As [`dense`].
-fn check_dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, begin: Begin<'_>) {
-    assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
-    assert!(weights.tap_stride.is_multiple_of(BLOCK * STEP), "whole groups of input channels");
-    let channels = weights.tap_stride / BLOCK;
-    assert!(cells.iter().flatten().all(|cell| cell.len() == channels), "every cell has all input channels");
-    let needed = (blocks - 1) * weights.block_stride + cells.len() * weights.tap_stride;
-    assert!(needed <= weights.data.len(), "weights for every cell");
-    if let Begin::At(starts) = begin {
-        assert!(starts.len() >= blocks * BLOCK, "starts of whole blocks");
     }
 }
 

@@ -1,19 +1,21 @@
 //! Sums of products without particular instructions.
 
 use super::{
-    BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, PIXELS, STEP, Sums,
+    BLOCK, CellRun, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseWeights, Input, LANES, STEP, Sums,
     depthwise_position,
 };
 use crate::numerics::accumulate;
 
-pub(super) fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
-    for (tap, cells) in cells.iter().enumerate() {
-        for block in 0..blocks {
-            let first = block * weights.block_stride + tap * weights.tap_stride;
-            let data = weights.data[first..first + weights.tap_stride].as_chunks::<{ BLOCK * STEP }>().0;
-            for (cell, sums) in cells.iter().zip(sums.iter_mut()) {
-                let sums = &mut sums[block * BLOCK..][..BLOCK];
-                for (inputs, weights_of_step) in cell.as_chunks::<STEP>().0.iter().zip(data) {
+pub(super) fn dense(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+    let runs = inputs.runs;
+    let run_weights = runs.steps() * BLOCK * STEP;
+    for block in 0..blocks {
+        for (cell, sums) in inputs.cells.iter().zip(sums.iter_mut()) {
+            let sums = &mut sums[block * BLOCK..][..BLOCK];
+            for (run, start) in runs.starts().iter().enumerate() {
+                let inputs = inputs.panel[cell.window + start..][..runs.steps() * STEP].as_chunks::<STEP>().0;
+                let data = &weights.data[block * weights.block_stride + run * run_weights..][..run_weights];
+                for (inputs, weights_of_step) in inputs.iter().zip(data.as_chunks::<{ BLOCK * STEP }>().0) {
                     for (sum, factors) in sums.iter_mut().zip(weights_of_step.as_chunks::<STEP>().0) {
                         *sum = match weights.input {
                             Input::I8 => dot(*sum, inputs, factors),

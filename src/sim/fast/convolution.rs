@@ -32,8 +32,6 @@ pub(super) struct Scratch {
 /// What was known of an instruction before it ran.
 #[derive(Default)]
 pub(super) struct Prepared {
-    /// Nothing needs what it does.
-    pub idle: bool,
     pub weights: Option<std::sync::Arc<Weights>>,
     pub parameters: Option<Parameters>,
 }

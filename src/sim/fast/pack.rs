@@ -140,7 +140,7 @@ impl Weights {
     }
 
     pub fn bytes(&self) -> usize {
-        self.data.len() + self.starts.len() * size_of::<i32>()
+        self.data.len()
     }
 
     /// Dense weights of the blocks from `block` on.
@@ -192,10 +192,6 @@ impl Parameters {
             self.scale.push(multiplier.to_real() as f32);
         }
         Ok(())
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bias.len() * (4 * size_of::<i32>() + size_of::<i64>())
     }
 
     /// Those of `count` output channels from `first` on.

@@ -38,6 +38,9 @@ pub(super) use compiled_per_level;
 /// 1.5 · 2^23.
 const ROUND: f32 = 12_582_912.0;
 
+/// 1.5 · 2^52, whose low bits are 0.
+const ROUND_64: f64 = 6_755_399_441_055_744.0;
+
 /// What `round` adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
 pub fn below_half(shift: u32) -> i64 {
     if shift == 0 { 0 } else { (1 << (shift.min(62) - 1)) - 1 }
@@ -110,12 +113,20 @@ compiled_per_level! {
         }
     }
 
-    /// `clamp((a · lhs + b · rhs) / 2^shift + zero point)`, for operands of at most 16 bits.
+    /// `clamp((a · lhs + b · rhs) / 2^shift + zero point)`, for operands of at most 17 bits.
     pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, to: Destination) {
-        let (half, odd) = (below_half(multipliers.shift), i64::from(multipliers.shift != 0));
+        // Factors of 32 bits: both products and their sum are multiples of 2^-shift with at most 50 bits, which f64 holds exactly.
+        let unit = f64::from_bits((1023 - u64::from(multipliers.shift.min(62))) << 52);
+        let (lhs, rhs) = (f64::from(multipliers.lhs) * unit, f64::from(multipliers.rhs) * unit);
+        let bound = |limit: i32| f64::from(limit) - f64::from(to.zero_point);
+        let (low, high) = (bound(to.clamp.low), bound(to.clamp.high));
         for (a, b) in a.iter_mut().zip(b) {
-            let sum = i64::from(*a) * i64::from(multipliers.lhs) + i64::from(*b) * i64::from(multipliers.rhs);
-            *a = landed(round(sum, multipliers.shift, half, odd), to);
+            let sum = f64::from(*a) * lhs + f64::from(*b) * rhs;
+            // Bounds are integers, so that limiting before rounding gives the same.
+            let bounded = if sum > low { sum } else { low };
+            let bounded = if bounded < high { bounded } else { high };
+            // A sum in [2^52, 2^53) is an integer, rounded half to even; it stands in the low bits.
+            *a = ((bounded + ROUND_64).to_bits() as i32).wrapping_add(to.zero_point);
         }
     }
 

@@ -24,7 +24,6 @@ pub(super) struct Scratch {
     input: Vec<u8>,
     output: Vec<u8>,
     sums: Vec<i32>,
-    zeros: Vec<u8>,
     /// One for each thread.
     panels: Vec<Mutex<Panel>>,
 }
@@ -38,7 +37,7 @@ pub(super) struct Prepared {
 
 /// Whether this convolution is for the kernels.
 pub(super) fn is_supported(o: &Convolution) -> bool {
-    pack::is_worth_packing(o) && (o.depthwise || panel::is_possible(o))
+    pack::is_worth_packing(o) && panel::is_possible(o)
 }
 
 pub(super) fn convolution(
@@ -49,7 +48,7 @@ pub(super) fn convolution(
     o: &Convolution,
     prepared: &Prepared,
 ) -> Result<(), Fault> {
-    let Scratch { weights, parameters, starts, input, output, sums, zeros, panels } = scratch;
+    let Scratch { weights, parameters, starts, input, output, sums, panels } = scratch;
     let weights = match &prepared.weights {
         Some(weights) => &**weights,
         None => {
@@ -77,12 +76,8 @@ pub(super) fn convolution(
         starts.iter_mut().zip(&parameters.bias).for_each(|(start, bias)| *start = start.wrapping_add(*bias));
     }
     let cell = o.input_shape[3] as usize * o.input_element.bytes() as usize;
-    // Only int8 has zero points.
-    let zero = o.zero_points[0] as u8;
-    zeros.clear();
-    zeros.resize(cell, zero);
     panels.resize_with(team.threads().max(panels.len()), Mutex::default);
-    let operands = Operands { o, level, weights, starts, parameters, accumulate, zeros, panels };
+    let operands = Operands { o, level, weights, starts, parameters, accumulate, panels };
     let input_range = span(&o.input, &o.input_shape, o.input_element.bytes());
     let is_gathered = has_gaps(o);
     let in_place = output_range(o).filter(|range| is_gathered || !overlaps(range, &input_range));
@@ -130,23 +125,22 @@ struct Operands<'a> {
     starts: &'a [i32],
     parameters: Option<&'a Parameters>,
     accumulate: Option<&'a [i32]>,
-    zeros: &'a [u8],
     panels: &'a [Mutex<Panel>],
 }
 
 impl Operands<'_> {
     /// Computes the results, which lie as a view says whose first byte is the first of them.
     fn run(&self, team: &mut TeamRun<'_>, tile: Tile<'_>, results: &mut [u8], view: &View<4>) {
-        let Operands { o, level, weights, starts, parameters, accumulate, zeros, panels } = *self;
+        let Operands { o, level, weights, starts, parameters, accumulate, panels } = *self;
         let [image, row, column, _] = view.strides.map(|stride| stride as usize);
-        if o.depthwise {
-            let job =
-                DepthwiseJob { o, level, input: tile, zeros, weights, starts, parameters, accumulate, step: column };
-            return job.run(team, results, row, image);
-        }
+        // Only int8 has zero points.
         let source =
             PanelSource { level, tile, zero: o.zero_points[0] as u8, offset: level.offset(pack::input(o)) as u8 };
         let strides = [image, row, column];
+        if o.depthwise {
+            let job = DepthwiseJob { o, level, source, weights, starts, parameters, accumulate, strides };
+            return job.run(team, panels, results);
+        }
         DenseJob { o, level, source, weights, starts, parameters, accumulate, strides }.run(team, panels, results);
     }
 }
@@ -156,7 +150,7 @@ fn has_gaps(o: &Convolution) -> bool {
     let [_, _, columns, channels] = o.input_shape.map(i64::from);
     let bytes = i64::from(o.input_element.bytes());
     let [_, _, column, channel] = o.input.strides.map(i64::from);
-    channel != bytes && channels > 1 || !o.depthwise && columns > 1 && column < channels * bytes
+    channel != bytes && channels > 1 || columns > 1 && column < channels * bytes
 }
 
 /// First byte to one past the last one that a view covers.

@@ -14,16 +14,16 @@ use super::kernel::{
 use super::pack::{Parameters, Weights};
 use super::panel::{Panel, PanelLayout, PanelRows, PanelSource};
 
-/// Multiply-accumulates from which threads pay off.
-const PARALLEL_FROM: usize = 1 << 19;
+/// Multiply-accumulates from which threads pay off. Tests have little memory, and yet several tasks.
+const PARALLEL_FROM: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
 /// Bytes of a panel to aim at: with some weights it stays in the second cache.
-const PANEL: usize = 256 << 10;
+const PANEL: usize = if cfg!(test) { 1 << 8 } else { 256 << 10 };
 /// Weights up to this size stay in the second cache while rows go by; of larger ones every thread had better have its own.
-const FEW_WEIGHTS: usize = 256 << 10;
+const FEW_WEIGHTS: usize = if cfg!(test) { 1 << 9 } else { 256 << 10 };
 /// Tasks for each thread, so that one that was held up leaves its share to the others.
 const TASKS_PER_THREAD: usize = 4;
 /// Output cells that a task has at least, where rows are cut.
-const CELLS: usize = 4 * PIXELS;
+const CELLS: usize = if cfg!(test) { 1 } else { 4 * PIXELS };
 
 /// A dense convolution with all that its tasks share.
 pub(super) struct DenseJob<'a> {
@@ -59,6 +59,16 @@ struct Shared<'a> {
     layout: PanelLayout,
     runs: Runs,
     results: Results<'a>,
+}
+
+/// What one call of a kernel computes.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The first block of output channels, and how many there are at most.
+    block: usize,
+    blocks: usize,
+    /// Of the first cell, counted through the output.
+    number: usize,
 }
 
 impl DenseJob<'_> {
@@ -118,21 +128,22 @@ impl DenseJob<'_> {
         panel.fill(&shared.layout, &self.source, rows, place, [row_step, column_step]);
         let (bytes, cells) = panel.parts();
         let number = (image * all_rows + first) * columns;
+        let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
         for group in groups * split / splits..groups * (split + 1) / splits {
             for (index, cells) in cells.chunks(PIXELS).enumerate() {
                 let inputs = DenseInputs { panel: bytes, cells, runs: &shared.runs };
-                self.cells(inputs, group * together, together, number + index * PIXELS, shared.results);
+                let place = Place { block: group * together, blocks: together, number: number + index * PIXELS };
+                self.cells(inputs, place, &mut sums, shared.results);
             }
         }
     }
 
-    /// Computes some cells for some blocks of output channels from `block` on; `number` counts cells through the output.
-    fn cells(&self, inputs: DenseInputs<'_>, block: usize, blocks: usize, number: usize, results: Results<'_>) {
+    /// Computes some cells for some blocks of output channels.
+    fn cells(&self, inputs: DenseInputs<'_>, place: Place, sums: &mut Sums, results: Results<'_>) {
+        let Place { block, blocks, number } = place;
         let outputs = self.o.output_shape[3] as usize;
         let first = block * BLOCK;
         let channels = (blocks * BLOCK).min(outputs - first);
-        let bytes = self.o.output_element.bytes() as usize;
-        let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
         let mut begin = Begin::At(&self.starts[first..]);
         if let Some(earlier) = self.accumulate {
             for (index, sums) in sums.iter_mut().enumerate().take(inputs.cells.len()) {
@@ -142,18 +153,12 @@ impl DenseJob<'_> {
             }
             begin = Begin::There;
         }
-        let mut places = [DenseCell::default(); PIXELS];
-        let places = &mut places[..inputs.cells.len()];
-        for (place, cell) in places.iter_mut().zip(inputs.cells) {
-            *place = DenseCell { place: cell.place + first * bytes, ..*cell };
-        }
-        let inputs = DenseInputs { cells: places, ..inputs };
         let finish = self.parameters.filter(|_| self.o.output_element == BpuElement::I8).map(|parameters| {
-            DenseFinish { channels: parameters.from(first, channels), to: self.destination(), results }
+            DenseFinish { channels: parameters.from(first, channels), to: self.destination(), results, offset: first }
         });
         let blocks = channels.div_ceil(BLOCK);
-        if !kernel::dense(self.level, inputs, self.weights.dense(block), blocks, (begin, &mut sums), finish) {
-            self.end(inputs.cells, first, channels, &mut sums, results);
+        if !kernel::dense(self.level, inputs, self.weights.dense(block), blocks, (begin, sums), finish) {
+            self.end(inputs.cells, first, channels, sums, results);
         }
     }
 
@@ -169,7 +174,8 @@ impl DenseJob<'_> {
             lanes::finish(self.level, sums, BLOCKS * BLOCK, parameters.from(first, channels), self.destination());
         }
         for (cell, sums) in cells.iter().zip(sums.iter()) {
-            results.write(cell.place..cell.place + channels * bytes, |results| match self.o.output_element {
+            let place = cell.place + first * bytes;
+            results.write(place..place + channels * bytes, |results| match self.o.output_element {
                 BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(self.level, sums, results),
                 BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
                 BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),

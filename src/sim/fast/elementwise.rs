@@ -91,13 +91,28 @@ fn join(
     })
 }
 
-pub(super) fn add(workers: Workers<'_, '_>, memory: &mut [u8], o: &Add) -> Result<(), Fault> {
-    let level = workers.1;
+pub(super) fn add((team, level): Workers<'_, '_>, memory: &mut [u8], o: &Add) -> Result<(), Fault> {
     let multipliers = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
     let operands = [(&o.a, o.a_element), (&o.b, o.b_element), (&o.output, o.output_element)];
     let [a_zero, b_zero, zero_point] = o.zero_points;
     let to = Destination { zero_point, clamp: o.clamp };
-    join(workers, memory, &o.shape, operands, [a_zero, b_zero], |a, b| lanes::add(level, a, b, multipliers, to))
+    let walk = Walk::new(&o.shape, operands.map(|(view, _)| WalkLayout::from(view)))?;
+    let line = |start: usize, operand: usize| Line { start, step: walk.steps[operand], element: operands[operand].1 };
+    if let Some([a, b, output]) = walk.only_line()
+        && lines::in_parts_of_bytes(
+            team,
+            memory,
+            walk.length,
+            ([line(a, 0), line(b, 1)], line(output, 2)),
+            |[a, b], results| {
+                lanes::add_i8(level, a, b, [a_zero, b_zero], multipliers, to, results);
+            },
+        )
+    {
+        return Ok(());
+    }
+    let zero_points = [a_zero, b_zero];
+    join((team, level), memory, &o.shape, operands, zero_points, |a, b| lanes::add(level, a, b, multipliers, to))
 }
 
 pub(super) fn mul(workers: Workers<'_, '_>, memory: &mut [u8], o: &Mul) -> Result<(), Fault> {

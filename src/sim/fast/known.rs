@@ -177,8 +177,8 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     let mut l1m = Known { l1m: zeros("l1m", bytes)?, known: zeros("l1m", bytes)? };
     let mut unwritten = Unwritten { written: zeros("l1m", bytes)?, read: zeros("l1m", bytes)? };
     let mut handed_on = HandedOn::new(l1m.l1m.len());
-    let limit = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
-    let (mut kept, mut loads) = (Kept::new(limit), Loads::default());
+    let room = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
+    let (mut kept, mut loads) = (Kept { constants: HashSet::new(), room }, Loads::default());
     let mut parts = Vec::with_capacity(program.instructions.len());
     for &position in machine.order() {
         let Some(instruction) = program.instructions.get(position) else { continue };
@@ -192,7 +192,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
                 let to = (l1m.l1m.as_mut_slice(), WalkLayout::from(&o.destination));
                 copy::between(&o.shape, o.element_bytes, (constants, from), to).map_err(fault)?;
             }
-            Operation::Convolution(o) if is_supported(o) && kept.has_room() && l1m.has_constants_of(&accesses) => {
+            Operation::Convolution(o) if is_supported(o) && kept.room > 0 && l1m.has_constants_of(&accesses) => {
                 let known = KnownConvolution::read(&l1m.l1m, o).map_err(fault)?;
                 // A broken parameter is found here, where it is known which instruction it belongs to.
                 known.packed_parameters().map_err(fault)?;
@@ -220,24 +220,33 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
         }
         parts.push(Part { position, convolution, accesses, sums });
     }
+    // What parts of joined convolutions had goes as they are joined.
+    drop(kept);
     let idle = loads.idle();
+    let mut packed = HashSet::new();
     let mut joiner = Joiner::new(&handed_on);
     parts.into_iter().filter(|part| !idle.contains(&part.position)).for_each(|part| joiner.take(part));
     let steps = joiner.finish().into_iter().map(|part| {
         let position = part.position;
-        step(part, level, &mut kept).map_err(|reason| machine.fault(position, reason))
+        step(part, level, &mut packed).map_err(|reason| machine.fault(position, reason))
     });
     Ok(KnownProgram { steps: steps.collect::<Result<_, SimError>>()?, unwritten: unwritten.ranges() })
 }
 
-fn step(part: Part, level: Level, kept: &mut Kept) -> Result<Step, Fault> {
+/// `packed` has weights that are used more than once once.
+fn step(part: Part, level: Level, packed: &mut HashSet<Arc<Weights>>) -> Result<Step, Fault> {
     let position = part.position;
     let Some(known) = part.convolution else {
         return Ok(Step { position, convolution: None, prepared: Prepared::default() });
     };
     let mut weights = Weights::default();
     weights.pack(level, &known.weights, &known.o)?;
-    let prepared = Prepared { weights: Some(kept.weights(weights)), parameters: known.packed_parameters()? };
+    let weights = match packed.get(&weights) {
+        Some(same) => same.clone(),
+        None => Arc::new(weights),
+    };
+    packed.insert(weights.clone());
+    let prepared = Prepared { weights: Some(weights), parameters: known.packed_parameters()? };
     Ok(Step { position, convolution: Some(known.o), prepared })
 }
 
@@ -246,23 +255,14 @@ fn is_constant(access: &Access) -> bool {
     ["weights", "parameters"].contains(&access.operand)
 }
 
-/// What is used more than once is kept once.
+/// Constants that are used more than once are kept once.
 struct Kept {
     constants: HashSet<Arc<Vec<u8>>>,
-    weights: HashSet<Arc<Weights>>,
-    /// Bytes of constants that may still be kept.
+    /// Bytes that may still be kept.
     room: usize,
 }
 
 impl Kept {
-    fn new(room: usize) -> Kept {
-        Kept { constants: HashSet::new(), weights: HashSet::new(), room }
-    }
-
-    fn has_room(&self) -> bool {
-        self.room > 0
-    }
-
     fn convolution(&mut self, known: KnownConvolution) -> KnownConvolution {
         let (weights, parameters) = (self.constant(known.weights), known.parameters.map(|bytes| self.constant(bytes)));
         KnownConvolution { weights, parameters, ..known }
@@ -275,15 +275,6 @@ impl Kept {
         self.room = self.room.saturating_sub(bytes.len());
         self.constants.insert(bytes.clone());
         bytes
-    }
-
-    fn weights(&mut self, weights: Weights) -> Arc<Weights> {
-        if let Some(kept) = self.weights.get(&weights) {
-            return kept.clone();
-        }
-        let weights = Arc::new(weights);
-        self.weights.insert(weights.clone());
-        weights
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
+use crate::nash::isa::BpuElement;
 use crate::team::TeamRun;
 
 use super::kernel::Level;
 use super::walk::{CHUNK, Line};
 
-/// Elements from which threads pay off.
-const PARALLEL_FROM: usize = 1 << 14;
+/// Elements from which threads pay off. Tests have little memory, and yet several parts.
+const PARALLEL_FROM: usize = if cfg!(test) { 1 << 6 } else { 1 << 14 };
 /// Elements of a part.
-const PART: usize = 8 * CHUNK;
+const PART: usize = if cfg!(test) { 50 } else { 8 * CHUNK };
 
 /// Where the elements of an input are.
 #[derive(Clone, Copy)]
@@ -31,6 +32,34 @@ impl Source<'_> {
             Source::Apart { bytes, line } => line.read(level, bytes, first, values),
         }
     }
+}
+
+/// As [`in_parts`], of two inputs and an output whose elements are bytes.
+pub(super) fn in_parts_of_bytes(
+    team: &mut TeamRun<'_>,
+    memory: &mut [u8],
+    length: usize,
+    (inputs, output): ([Line; 2], Line),
+    compute: impl Fn([&[u8]; 2], &mut [u8]) + Sync,
+) -> bool {
+    let are_bytes = inputs.iter().chain([&output]).all(|line| line.element == BpuElement::I8 && line.step == 1);
+    if length < PARALLEL_FROM || !are_bytes {
+        return false;
+    }
+    let Some((sources, results)) = split(memory, length, inputs, output) else { return false };
+    team.for_each_row(results, PART, |part, results| {
+        let mut copy = [0; CHUNK];
+        for (chunk, results) in results.chunks_mut(CHUNK).enumerate() {
+            let (first, copy) = (part * PART + chunk * CHUNK, &mut copy[..results.len()]);
+            copy.copy_from_slice(results);
+            let inputs = sources.map(|source| match source {
+                Source::InPlace => &*copy,
+                Source::Apart { bytes, line } => &bytes[line.start + first..][..copy.len()],
+            });
+            compute(inputs, results);
+        }
+    });
+    true
 }
 
 /// Bytes of a line of `length` elements that follow one another, or are one.

@@ -4,9 +4,10 @@
 //! A part waits until an instruction comes that touches what it reads or writes; the parts that wait together are joined where they
 //! make one convolution. Sums that are handed on are then never written: only the next part would have read them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::nash::isa::{Access, BpuElement, Convolution, Space, View};
+use crate::nash::isa::{Access, BpuElement, Convolution, Operation, Space, View};
 use crate::sim::machine::Fault;
 
 use super::convolution::is_supported;
@@ -71,7 +72,7 @@ impl KnownConvolution {
 
     /// What a run touches in L1M.
     fn accesses(&self) -> Vec<Access> {
-        let mut accesses = crate::nash::isa::Operation::from(self.o.clone()).accesses();
+        let mut accesses = Operation::from(self.o.clone()).accesses();
         accesses.retain(|access| !["weights", "parameters"].contains(&access.operand));
         accesses
     }
@@ -208,6 +209,8 @@ fn with_size(mut shape: [u32; 4], dimension: usize, size: u32) -> [u32; 4] {
 pub(super) struct HandedOn {
     /// Of every byte, the sums that it belongs to, counted from 1.
     owners: Vec<u32>,
+    /// All others belong to none.
+    used: Range<usize>,
     /// Of all sums, the position of the only instruction that reads them, as the sums that it goes on from.
     readers: Vec<Reader>,
 }
@@ -226,7 +229,7 @@ pub(super) struct SumsNumber(u32);
 impl HandedOn {
     /// For so many bytes of L1M.
     pub fn new(bytes: usize) -> HandedOn {
-        HandedOn { owners: vec![0; bytes], readers: Vec::new() }
+        HandedOn { owners: vec![0; bytes], used: 0..0, readers: Vec::new() }
     }
 
     /// Follows an access of the instruction at a position. `is_sums` says that it writes sums, which are then given a number.
@@ -238,7 +241,13 @@ impl HandedOn {
         }
         for (start, end) in access.region.intervals() {
             let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-            let Some(owners) = range.and_then(|(start, end)| self.owners.get_mut(start..end)) else { continue };
+            let Some((start, end)) = range else { continue };
+            if number > 0 {
+                let used = if self.used.is_empty() { start..end } else { self.used.clone() };
+                self.used = used.start.min(start)..used.end.max(end);
+            }
+            let range = start.max(self.used.start)..end.min(self.used.end);
+            let Some(owners) = self.owners.get_mut(range) else { continue };
             if access.write {
                 owners.fill(number);
                 continue;
@@ -311,7 +320,7 @@ impl<'a> Joiner<'a> {
             if let Some(waiting) = self.waiting.get_mut(index) {
                 *waiting = joined;
             }
-            return;
+            return self.join();
         }
         if self.waiting.len() >= WAITING || self.waiting.iter().any(|waiting| waiting.touches(&part)) {
             self.release();
@@ -320,7 +329,7 @@ impl<'a> Joiner<'a> {
             return self.done.push(part);
         }
         self.waiting.push(part);
-        self.join_last();
+        self.join();
     }
 
     /// The instructions that are left, in the order in which they can be executed.
@@ -344,29 +353,25 @@ impl<'a> Joiner<'a> {
         Some((index, part.replaced_by(joined, part.sums)))
     }
 
-    /// Joins the last one with those before it, as long as it goes.
-    fn join_last(&mut self) {
-        while let [.., first, next] = self.waiting.as_slice()
-            && let Some(joined) = first.joined(next)
-        {
-            self.waiting.truncate(self.waiting.len() - 2);
-            self.waiting.push(joined);
+    /// Joins neighbours among those that wait, as long as it goes.
+    fn join(&mut self) {
+        let mut index = 0;
+        while let Some([first, next, ..]) = self.waiting.get(index..) {
+            let Some(joined) = first.joined(next) else {
+                index += 1;
+                continue;
+            };
+            self.waiting.remove(index + 1);
+            if let Some(first) = self.waiting.get_mut(index) {
+                *first = joined;
+            }
+            // It may go on from the one before.
+            index = index.saturating_sub(1);
         }
     }
 
     /// Those that wait need not wait any longer.
     fn release(&mut self) {
-        loop {
-            let parts = std::mem::take(&mut self.waiting);
-            let count = parts.len();
-            for part in parts {
-                self.waiting.push(part);
-                self.join_last();
-            }
-            if self.waiting.len() == count {
-                break;
-            }
-        }
         self.done.append(&mut self.waiting);
     }
 }

@@ -4,6 +4,7 @@ use crate::nash::isa::{BpuElement, Convolution, View};
 use crate::numerics::Multiplier;
 use crate::sim::machine::Fault;
 
+use super::depthwise::TapOrder;
 use super::kernel::lanes::{ChannelLanes, below_half};
 use super::kernel::{
     BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, Level, STEP, depthwise_position,
@@ -33,6 +34,7 @@ struct Sizes {
     outputs: usize,
     taps: usize,
     inputs: usize,
+    order: TapOrder,
     /// Dense: kernel cells in a run. Depthwise: 0.
     run: usize,
     /// Dense: bytes per run of a block. Depthwise: 0.
@@ -48,19 +50,32 @@ impl Sizes {
         let taps = rows * columns;
         let input = input(o);
         let run = if o.depthwise { 0 } else { cells_per_run(o) };
+        let order = TapOrder::new(input, o.window.kernel);
         let run_stride = BLOCK * (run * inputs * input.bytes()).next_multiple_of(STEP);
         let (block, block_stride) = if o.depthwise {
-            (LANES, taps.div_ceil(input.per_step()) * DEPTHWISE_GROUP)
+            (LANES, order.len() / input.per_step() * DEPTHWISE_GROUP)
         } else {
             (BLOCK, taps / run * run_stride)
         };
-        Sizes { input, outputs, taps, inputs, run, run_stride, block_stride, blocks: outputs.div_ceil(block), block }
+        Sizes {
+            input,
+            outputs,
+            taps,
+            inputs,
+            order,
+            run,
+            run_stride,
+            block_stride,
+            blocks: outputs.div_ceil(block),
+            block,
+        }
     }
 
     /// Where the weight of an output channel, kernel cell and input channel is in its block.
     fn place(&self, output: usize, tap: usize, input: usize) -> usize {
         let per_step = self.input.per_step();
         if self.block == LANES {
+            let tap = self.order.place(tap);
             return tap / per_step * DEPTHWISE_GROUP + depthwise_position(self.input, output % LANES, tap % per_step);
         }
         let input = self.before_in_run(tap) + input;
@@ -149,11 +164,9 @@ impl Weights {
         DenseWeights { input: self.input, data, block_stride: self.block_stride }
     }
 
-    /// Depthwise weights of `count` channels from `first`, the start of a block, on and the kernel cells from `tap` on, the start
-    /// of a step.
-    pub fn depthwise(&self, first: usize, count: usize, tap: usize) -> DepthwiseWeights<'_> {
-        let block = first / LANES * self.block_stride;
-        let data = &self.data[block + tap / self.input.per_step() * DEPTHWISE_GROUP..block + self.block_stride];
+    /// Depthwise weights of `count` channels from `first`, the start of a block, on.
+    pub fn depthwise(&self, first: usize, count: usize) -> DepthwiseWeights<'_> {
+        let data = &self.data[first / LANES * self.block_stride..][..self.block_stride];
         DepthwiseWeights { input: self.input, data, first, count }
     }
 }
@@ -166,6 +179,8 @@ pub(super) struct Parameters {
     shift: Vec<u32>,
     below_half: Vec<i64>,
     scale: Vec<f32>,
+    /// The largest scale.
+    largest: f32,
 }
 
 impl Parameters {
@@ -176,6 +191,7 @@ impl Parameters {
         self.shift.clear();
         self.below_half.clear();
         self.scale.clear();
+        self.largest = 0.0;
         for channel in 0..channels {
             let start = i64::from(view.address) + i64::from(channel) * i64::from(view.strides[0]);
             let words = usize::try_from(start).ok().and_then(|start| memory.get(start..)?.first_chunk::<12>());
@@ -189,7 +205,9 @@ impl Parameters {
             self.mantissa.push(mantissa);
             self.shift.push(multiplier.shift);
             self.below_half.push(below_half(multiplier.shift));
-            self.scale.push(multiplier.to_real() as f32);
+            let scale = multiplier.to_real() as f32;
+            self.scale.push(scale);
+            self.largest = self.largest.max(scale);
         }
         Ok(())
     }
@@ -202,6 +220,7 @@ impl Parameters {
             shift: &self.shift[range.clone()],
             below_half: &self.below_half[range.clone()],
             scale: &self.scale[range],
+            is_small: self.largest <= 0.5,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Panels: copies of the input cells that some output rows of a convolution see, with the cells of the padding, in the order in which the
-//! kernels of dense convolutions want them.
+//! kernels want them.
 //!
-//! A copy costs little beside the products that it is for, as every cell meets all output channels and often several kernel cells. Kernels then need
+//! A copy costs little beside the products that it is for, as every cell meets all output channels or several kernel cells. Kernels then need
 //! no care for borders, gaps and signs, and run through long rows of neighbours.
 //!
 //! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
 
 use crate::nash::isa::{Convolution, Window};
 
-use super::kernel::{DenseCell, Level, Runs, STEP, lanes};
+use super::depthwise::TapOrder;
+use super::kernel::{DenseCell, Level, Runs, STEP, TapColumns, Taps, lanes};
 
 /// The most bytes of a panel of one output row.
 const LARGEST: usize = 16 << 20;
@@ -110,6 +111,29 @@ impl PanelLayout {
         self.rows.cells().saturating_mul(self.row_bytes()).saturating_add(STEP)
     }
 
+    /// Where kernel cells are in every window of a depthwise convolution.
+    pub fn taps(&self, order: &TapOrder) -> Taps {
+        let [rows, columns] = [&self.rows, &self.columns].map(Axis::steps);
+        let [row, column] = [rows[1] * self.row_bytes(), columns[1] * self.cell];
+        let starts = order.cells().map(|(j, i)| j * row + i * column);
+        match order.column() {
+            Some(length) if !self.columns.is_separate => {
+                let rows: Vec<usize> = starts.take(length).collect();
+                let [stride, dilation] = columns;
+                Taps::in_columns(
+                    &rows,
+                    TapColumns { count: self.columns.kernel, steps: length / STEP, dilation, stride, cell: self.cell },
+                )
+            }
+            _ => Taps::new(starts.collect()),
+        }
+    }
+
+    /// Bytes from the window of an output cell to that of the next one in its row.
+    pub fn step(&self) -> usize {
+        self.columns.steps()[0] * self.cell
+    }
+
     /// What every window is.
     pub fn runs(&self, o: &Convolution) -> Runs {
         let run = cells_per_run(o);
@@ -177,13 +201,13 @@ impl Panel {
                 source.row(layout, rows.image, first + index as i64 * step, line);
             }
         }
-        let windows = [layout.rows.steps()[0] * row_bytes, layout.columns.steps()[0] * layout.cell];
-        let cell = |y: usize, x: usize| DenseCell {
-            window: y * windows[0] + x * windows[1],
-            place: place + y * places[0] + x * places[1],
-        };
+        let windows = [layout.rows.steps()[0] * row_bytes, layout.step()];
         self.cells.clear();
-        self.cells.extend((0..rows.count).flat_map(|y| (0..layout.columns.outputs).map(move |x| cell(y, x))));
+        for y in 0..rows.count {
+            let (window, place) = (y * windows[0], place + y * places[0]);
+            let cell = |x: usize| DenseCell { window: window + x * windows[1], place: place + x * places[1] };
+            self.cells.extend((0..layout.columns.outputs).map(cell));
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, CellRun, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseWeights, LANES, STEP, Sums};
+use super::{BLOCK, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseInputs, DepthwiseWeights, LANES, STEP, Sums};
 
 /// The sums of four channels from two halves each: two vectors of eight i32 to one.
 #[target_feature(enable = "avx2")]
@@ -102,14 +102,9 @@ pub(super) unsafe fn dense_i16(inputs: DenseInputs<'_>, weights: DenseWeights<'_
 }
 
 /// # Safety
-/// The weights fit the runs to cell `cell`.
+/// The weights fit the inputs of one cell.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn depthwise(
-    runs: &[CellRun<'_>],
-    cell: usize,
-    weights: DepthwiseWeights<'_>,
-    sums: &mut [i32; LANES],
-) {
+pub(super) unsafe fn depthwise(inputs: DepthwiseInputs<'_>, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
     let DepthwiseWeights { data, first, count, .. } = weights;
     let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
     for part in 0..count.div_ceil(16) {
@@ -118,9 +113,9 @@ pub(super) unsafe fn depthwise(
         // sums have all 64 channels.
         unsafe {
             let mut accumulators = [_mm256_setzero_si256(); 4];
-            for (runs, weights) in runs.as_chunks::<STEP>().0.iter().zip(weights) {
-                let [a, b, c, d] = runs.map(|run| {
-                    let bytes = &run.bytes[cell * run.step + first + part * 16..][..channels];
+            for (taps, weights) in inputs.taps.starts().as_chunks::<STEP>().0.iter().zip(weights) {
+                let [a, b, c, d] = taps.map(|tap| {
+                    let bytes = &inputs.panel[inputs.window + tap + first + part * 16..][..channels];
                     if channels == 16 {
                         return _mm_loadu_si128(bytes.as_ptr().cast());
                     }
@@ -130,13 +125,13 @@ pub(super) unsafe fn depthwise(
                 });
                 let (low, low2) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
                 let (high, high2) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
-                let inputs = [
+                let quarters = [
                     _mm_unpacklo_epi16(low, low2),
                     _mm_unpackhi_epi16(low, low2),
                     _mm_unpacklo_epi16(high, high2),
                     _mm_unpackhi_epi16(high, high2),
                 ];
-                for (quarter, (accumulator, input)) in accumulators.iter_mut().zip(inputs).enumerate() {
+                for (quarter, (accumulator, input)) in accumulators.iter_mut().zip(quarters).enumerate() {
                     let factors = _mm_loadu_si128(weights.as_ptr().add((quarter * 4 + part) * 16).cast());
                     let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(input), _mm256_cvtepi8_epi16(factors));
                     *accumulator = _mm256_add_epi32(*accumulator, products);
@@ -157,8 +152,7 @@ pub(super) unsafe fn depthwise(
 /// As [`depthwise`].
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn depthwise_i16(
-    runs: &[CellRun<'_>],
-    cell: usize,
+    inputs: DepthwiseInputs<'_>,
     weights: DepthwiseWeights<'_>,
     sums: &mut [i32; LANES],
 ) {
@@ -170,9 +164,9 @@ pub(super) unsafe fn depthwise_i16(
         // 64 channels.
         unsafe {
             let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-            for (runs, weights) in runs.as_chunks::<2>().0.iter().zip(weights) {
-                let [a, b] = runs.map(|run| {
-                    let bytes_of_cell = &run.bytes[cell * run.step + (first + part * 16) * 2..][..bytes];
+            for (taps, weights) in inputs.taps.starts().as_chunks::<2>().0.iter().zip(weights) {
+                let [a, b] = taps.map(|tap| {
+                    let bytes_of_cell = &inputs.panel[inputs.window + tap + (first + part * 16) * 2..][..bytes];
                     if bytes == 32 {
                         return _mm256_loadu_si256(bytes_of_cell.as_ptr().cast());
                     }

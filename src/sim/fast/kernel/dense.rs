@@ -99,6 +99,8 @@ pub struct DenseFinish<'a> {
     pub to: Destination,
     /// Where the results go.
     pub results: Results<'a>,
+    /// Bytes from the place of a cell to the first of these results.
+    pub offset: usize,
 }
 
 /// Computes the sums of some output cells, and their results where these are int8:
@@ -150,8 +152,8 @@ fn check(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, begi
     assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
     assert!((1..=PIXELS).contains(&inputs.cells.len()), "output cells");
     let runs = inputs.runs;
-    let last = inputs.panel.len().checked_sub(runs.end());
-    assert!(inputs.cells.iter().all(|cell| last.is_some_and(|last| cell.window <= last)), "every window");
+    let last = inputs.cells.iter().fold(0, |last, cell| last.max(cell.window));
+    assert!(last.checked_add(runs.end()).is_some_and(|end| end <= inputs.panel.len()), "every window");
     let block = runs.starts().len() * runs.steps() * BLOCK * STEP;
     assert!((blocks - 1) * weights.block_stride + block <= weights.data.len(), "weights for every input");
     if let Begin::At(starts) = begin {

@@ -1,7 +1,7 @@
 //! Sums of products without particular instructions.
 
 use super::{
-    BLOCK, CellRun, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseWeights, Input, LANES, STEP, Sums,
+    BLOCK, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseInputs, DepthwiseWeights, Input, LANES, STEP, Sums,
     depthwise_position,
 };
 use crate::numerics::accumulate;
@@ -39,12 +39,12 @@ fn dot_i16(sum: i32, inputs: &[u8; STEP], weights: &[u8; STEP]) -> i32 {
     pairs.fold(sum, |sum, (x, w)| accumulate(sum, i16::from_le_bytes(*x).into(), i16::from_le_bytes(*w).into()))
 }
 
-pub(super) fn depthwise(runs: &[CellRun<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub(super) fn depthwise(inputs: DepthwiseInputs<'_>, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
     let DepthwiseWeights { input, data, first, count } = weights;
     let groups = data.as_chunks::<DEPTHWISE_GROUP>().0;
-    for (runs, weights) in runs.chunks_exact(input.per_step()).zip(groups) {
-        for (position, run) in runs.iter().enumerate() {
-            let channels = &run.bytes[cell * run.step + first * input.bytes()..][..count * input.bytes()];
+    for (taps, weights) in inputs.taps.starts().chunks_exact(input.per_step()).zip(groups) {
+        for (position, tap) in taps.iter().enumerate() {
+            let channels = &inputs.panel[inputs.window + tap + first * input.bytes()..][..count * input.bytes()];
             match input {
                 Input::I8 => {
                     for (channel, (sum, x)) in sums.iter_mut().zip(channels).enumerate() {

@@ -9,7 +9,7 @@ use crate::numerics::Destination;
 use crate::team::TeamRun;
 
 use super::kernel::{
-    self, BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, Level, PIXELS, Results, Runs, Sums, lanes,
+    self, BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, Level, PIXELS, Results, Sums, WindowRuns, lanes,
 };
 use super::pack::{Parameters, Weights};
 use super::panel::{Panel, PanelLayout, PanelRows, PanelSource};
@@ -57,7 +57,7 @@ struct Tasks {
 struct Shared<'a> {
     tasks: Tasks,
     layout: PanelLayout,
-    runs: Runs,
+    runs: WindowRuns,
     results: Results<'a>,
 }
 

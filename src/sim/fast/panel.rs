@@ -9,7 +9,7 @@
 use crate::nash::isa::{Convolution, Window};
 
 use super::depthwise::TapOrder;
-use super::kernel::{DenseCell, Level, Runs, STEP, TapColumns, Taps, lanes};
+use super::kernel::{DenseCell, Level, STEP, TapColumns, Taps, WindowRuns, lanes};
 
 /// The most bytes of a panel of one output row.
 const LARGEST: usize = 16 << 20;
@@ -135,13 +135,13 @@ impl PanelLayout {
     }
 
     /// What every window is.
-    pub fn runs(&self, o: &Convolution) -> Runs {
+    pub fn runs(&self, o: &Convolution) -> WindowRuns {
         let run = cells_per_run(o);
         let [row, column] = [self.rows.steps()[1] * self.row_bytes(), self.columns.steps()[1] * self.cell];
         let starts = (0..self.rows.kernel)
             .flat_map(|j| (0..self.columns.kernel).step_by(run).map(move |i| j * row + i * column))
             .collect();
-        Runs::new(starts, run * self.cell)
+        WindowRuns::new(starts, run * self.cell)
     }
 }
 

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::depthwise::COLUMN_STEPS;
 use super::{
     BLOCK, Begin, DEPTHWISE_GROUP, DenseCell, DenseFinish, DenseInputs, DenseWeights, DepthwiseInputs,
-    DepthwiseWeights, Finish, LANES, Runs, STEP, Sums, TapColumns, Taps,
+    DepthwiseWeights, Finish, LANES, STEP, Sums, TapColumns, Taps, WindowRuns,
 };
 use crate::numerics::Destination;
 
@@ -22,7 +22,7 @@ use crate::numerics::Destination;
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn dense_sums<const CELLS: usize, const BLOCKS: usize, const WIDE: bool>(
     windows: [*const u8; CELLS],
-    runs: &Runs,
+    runs: &WindowRuns,
     weights: DenseWeights<'_>,
     mut accumulators: [[__m512i; BLOCKS]; CELLS],
 ) -> [[__m512i; BLOCKS]; CELLS] {

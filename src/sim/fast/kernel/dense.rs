@@ -18,19 +18,19 @@ pub type Sums = [[i32; BLOCKS * BLOCK]; PIXELS];
 
 /// What the windows of all output cells have in common: runs of neighbouring input bytes, each as long as a run of weights.
 #[derive(Debug)]
-pub struct Runs {
+pub struct WindowRuns {
     starts: Vec<usize>,
     length: usize,
     /// One past the last byte of a window.
     end: usize,
 }
 
-impl Runs {
+impl WindowRuns {
     /// Runs of `length` bytes that begin at `starts`, counted from the first byte of a window.
-    pub fn new(starts: Vec<usize>, length: usize) -> Runs {
+    pub fn new(starts: Vec<usize>, length: usize) -> WindowRuns {
         let length = length.next_multiple_of(STEP);
         let end = starts.iter().max().map_or(0, |last| last.saturating_add(length));
-        Runs { starts, length, end }
+        WindowRuns { starts, length, end }
     }
 
     /// Where each begins.
@@ -66,7 +66,7 @@ pub struct DenseInputs<'a> {
     /// The cells; at least one.
     pub cells: &'a [DenseCell],
     /// What their windows are.
-    pub runs: &'a Runs,
+    pub runs: &'a WindowRuns,
 }
 
 /// Dense weights, as `super::super::pack` lays them out: by block of [`BLOCK`] output channels, run, step of inputs, output channel of the

@@ -19,7 +19,9 @@ mod portable;
 mod results;
 pub mod vector;
 
-pub use dense::{BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, DenseWeights, PIXELS, Runs, Sums, dense};
+pub use dense::{
+    BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, DenseWeights, PIXELS, Sums, WindowRuns, dense,
+};
 pub use depthwise::{
     DEPTHWISE_GROUP, DepthwiseInputs, DepthwiseWeights, LANES, TapColumns, Taps, depthwise, depthwise_i8,
     depthwise_position,

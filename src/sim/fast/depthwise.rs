@@ -20,7 +20,7 @@ const PANEL: usize = if cfg!(test) { 1 << 8 } else { 128 << 10 };
 const TASKS_PER_THREAD: usize = 4;
 
 /// The order of the kernel cells of depthwise weights.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TapOrder {
     kernel: [usize; 2],
     per_step: usize,

@@ -11,10 +11,12 @@ use super::convolution::{Prepared, is_supported};
 use super::copy;
 use super::kernel::Level;
 use super::merge::{HandedOn, Joiner, KnownConvolution, Part};
-use super::pack::Weights;
+use super::pack::{PackingKey, Weights};
 use super::walk::WalkLayout;
 
-/// How much memory known weights may take, per byte of constants; then the rest is packed in every run.
+/// Packed parameters of a convolution take so many times as much memory at most.
+const PARAMETERS_PACKED: usize = 3;
+/// How much memory packed weights may take, per byte of constants; then the rest is packed in every run.
 const BYTES_PER_CONSTANT: usize = 8;
 /// What they may take in any case.
 const SMALL: usize = 16 << 20;
@@ -178,7 +180,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     let mut unwritten = Unwritten { written: zeros("l1m", bytes)?, read: zeros("l1m", bytes)? };
     let mut handed_on = HandedOn::new(l1m.l1m.len());
     let room = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
-    let (mut kept, mut loads) = (Kept { constants: HashSet::new(), room }, Loads::default());
+    let (mut kept, mut loads) = (Kept::new(room), Loads::default());
     let mut parts = Vec::with_capacity(program.instructions.len());
     for &position in machine.order() {
         let Some(instruction) = program.instructions.get(position) else { continue };
@@ -258,13 +260,23 @@ fn is_constant(access: &Access) -> bool {
 /// Constants that are used more than once are kept once.
 struct Kept {
     constants: HashSet<Arc<Vec<u8>>>,
-    /// Bytes that may still be kept.
+    /// Of what is packed: which weights, and what their packing depends on.
+    packed: HashSet<(*const Vec<u8>, PackingKey)>,
+    /// Bytes that may still be packed.
     room: usize,
 }
 
 impl Kept {
+    fn new(room: usize) -> Kept {
+        Kept { constants: HashSet::new(), packed: HashSet::new(), room }
+    }
+
     fn convolution(&mut self, known: KnownConvolution) -> KnownConvolution {
         let (weights, parameters) = (self.constant(known.weights), known.parameters.map(|bytes| self.constant(bytes)));
+        let key = PackingKey::new(&known.o);
+        let packed = if self.packed.insert((Arc::as_ptr(&weights), key)) { key.bytes() } else { 0 };
+        let more = parameters.as_ref().map_or(0, |bytes| PARAMETERS_PACKED * bytes.len());
+        self.room = self.room.saturating_sub(packed.saturating_add(more));
         KnownConvolution { weights, parameters, ..known }
     }
 
@@ -272,7 +284,6 @@ impl Kept {
         if let Some(kept) = self.constants.get(&bytes) {
             return kept.clone();
         }
-        self.room = self.room.saturating_sub(bytes.len());
         self.constants.insert(bytes.clone());
         bytes
     }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::nash::isa::{Access, BpuElement, Convolution, Operation, Space, View};
+use crate::nash::isa::{Access, BpuElement, Convolution, Operation, Space, StridedRegion, View};
 use crate::sim::machine::Fault;
 
 use super::convolution::is_supported;
@@ -17,6 +17,8 @@ use super::walk::{WalkLayout, outside, tile_shape};
 
 /// Parts that wait at most.
 const WAITING: usize = 16;
+/// Runs of bytes that are compared one by one at most.
+const RUNS: u128 = 1 << 16;
 /// Bytes of the parameters of an output channel.
 const PARAMETERS: usize = 12;
 
@@ -273,6 +275,11 @@ impl HandedOn {
     }
 }
 
+/// Whether two sets of bytes overlap, or both have too many runs to look.
+fn may_overlap(a: &StridedRegion, b: &StridedRegion) -> bool {
+    a.base < b.end() && b.base < a.end() && (a.runs().min(b.runs()) > RUNS || a.overlaps(b))
+}
+
 /// An instruction that has to be executed.
 pub(super) struct Part {
     pub position: usize,
@@ -286,7 +293,7 @@ pub(super) struct Part {
 impl Part {
     fn touches(&self, other: &Part) -> bool {
         let pairs = self.accesses.iter().flat_map(|a| other.accesses.iter().map(move |b| (a, b)));
-        pairs.into_iter().any(|(a, b)| (a.write || b.write) && a.region.overlaps(&b.region))
+        pairs.into_iter().any(|(a, b)| (a.write || b.write) && may_overlap(&a.region, &b.region))
     }
 
     fn replaced_by(&self, convolution: KnownConvolution, sums: Option<SumsNumber>) -> Part {

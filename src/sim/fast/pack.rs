@@ -28,7 +28,26 @@ pub(super) struct Weights {
     pub starts: Vec<i32>,
 }
 
+/// What the packing of weights depends on besides their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PackingKey {
+    sizes: Sizes,
+    zero_point: i32,
+}
+
+impl PackingKey {
+    pub fn new(o: &Convolution) -> PackingKey {
+        PackingKey { sizes: Sizes::new(o), zero_point: o.zero_points[0] }
+    }
+
+    /// Of packed weights.
+    pub fn bytes(&self) -> usize {
+        self.sizes.bytes()
+    }
+}
+
 /// Sizes of packed weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Sizes {
     input: Input,
     outputs: usize,

@@ -311,6 +311,11 @@ pub(crate) struct TeamRun<'a> {
 }
 
 impl TeamRun<'_> {
+    /// The leader and its helpers: numbers of threads are less.
+    pub(crate) fn threads(&self) -> usize {
+        self.helpers + 1
+    }
+
     /// How many parts to make of so many equal pieces of work.
     pub(crate) fn parts(&self, pieces: usize) -> usize {
         pieces.min((self.helpers + 1) * PARTS_PER_THREAD)

@@ -180,8 +180,8 @@ class Bench:
         hb_sim_all.error = hb_sim_all.error or hb_compile.error
         self.row("float, alone", hb_float, ort_float, "ms", 1000, 2)
         self.row("float, together", hb_float_all, ort_float, "ms", 1000, 2)
-        self.row("simulator, alone", hb_sim, ort_qdq, "ms", 1000, 4)
-        self.row("simulator, together", hb_sim_all, ort_qdq, "ms", 1000, 4)
+        self.row("simulator, alone", hb_sim, ort_qdq, "ms", 1000, 1.5)
+        self.row("simulator, together", hb_sim_all, ort_qdq, "ms", 1000, 1.5)
         self.row("compile", hb_compile, quantize, "s ", 1, 2)
 
     def first_result(self, folder):

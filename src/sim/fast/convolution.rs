@@ -2,13 +2,17 @@
 //!
 //! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
 
+use std::sync::Mutex;
+
 use crate::nash::isa::{Convolution, View};
 use crate::sim::machine::Fault;
 use crate::team::TeamRun;
 
-use super::kernel::{Level, STEP};
-use super::pack::{self, Parameters, Weights, gather};
-use super::rows::{Job, Tile};
+use super::dense::DenseJob;
+use super::depthwise::DepthwiseJob;
+use super::kernel::Level;
+use super::pack::{self, Parameters, Weights};
+use super::panel::{self, Panel, PanelSource, Tile};
 use super::walk::outside;
 
 /// Memory that convolutions use besides L1M; kept between instructions, so that running allocates nothing.
@@ -20,21 +24,20 @@ pub(super) struct Scratch {
     input: Vec<u8>,
     output: Vec<u8>,
     sums: Vec<i32>,
-    zeros: Vec<u8>,
+    /// One for each thread.
+    panels: Vec<Mutex<Panel>>,
 }
 
 /// What was known of an instruction before it ran.
 #[derive(Default)]
 pub(super) struct Prepared {
-    /// Nothing needs what it does.
-    pub idle: bool,
     pub weights: Option<std::sync::Arc<Weights>>,
     pub parameters: Option<Parameters>,
 }
 
 /// Whether this convolution is for the kernels.
 pub(super) fn is_supported(o: &Convolution) -> bool {
-    pack::is_worth_packing(o)
+    pack::is_worth_packing(o) && panel::is_possible(o)
 }
 
 pub(super) fn convolution(
@@ -45,7 +48,7 @@ pub(super) fn convolution(
     o: &Convolution,
     prepared: &Prepared,
 ) -> Result<(), Fault> {
-    let Scratch { weights, parameters, starts, input, output, sums, zeros } = scratch;
+    let Scratch { weights, parameters, starts, input, output, sums, panels } = scratch;
     let weights = match &prepared.weights {
         Some(weights) => &**weights,
         None => {
@@ -72,54 +75,82 @@ pub(super) fn convolution(
     if let Some(parameters) = parameters {
         starts.iter_mut().zip(&parameters.bias).for_each(|(start, bias)| *start = start.wrapping_add(*bias));
     }
-    let input_bytes = o.input_element.bytes();
-    let cell = o.input_shape[3] as usize * input_bytes as usize;
-    // Only int8 has zero points.
-    zeros.clear();
-    zeros.resize(cell.next_multiple_of(STEP), o.zero_points[0] as u8);
-    let has_gaps = o.input.strides[3] != input_bytes as i32 && o.input_shape[3] > 1;
-    let gathered = has_gaps || !o.depthwise && !cell.is_multiple_of(STEP);
-    let in_place =
-        output_range(o).filter(|range| gathered || !overlaps(range, &span(&o.input, &o.input_shape, input_bytes)));
-    let element = o.output_element.bytes();
-    let shape = [0, 1, 2].map(|axis| o.output_shape[axis] as usize);
-    let job = |input, step| Job { o, level, input, weights, starts, parameters, accumulate, step, shape };
-    let cell = if gathered { gather(memory, &o.input, &o.input_shape, input_bytes, input)? } else { cell };
+    let cell = o.input_shape[3] as usize * o.input_element.bytes() as usize;
+    panels.resize_with(team.threads().max(panels.len()), Mutex::default);
+    let operands = Operands { o, level, weights, starts, parameters, accumulate, panels };
+    let input_range = span(&o.input, &o.input_shape, o.input_element.bytes());
+    let is_gathered = has_gaps(o);
+    let in_place = output_range(o).filter(|range| is_gathered || !overlaps(range, &input_range));
     let size = [o.input_shape[1], o.input_shape[2]].map(i64::from);
-    let tile = |bytes, start, strides| Tile { bytes, start, strides, size, cell, zeros: &zeros[..cell] };
+    let tile = |bytes, start, strides| Tile { bytes, start, strides, size, cell };
+    let strides = [o.input.strides[0], o.input.strides[1], o.input.strides[2]].map(i64::from);
+    if is_gathered {
+        pack::gather(memory, &o.input, &o.input_shape, o.input_element.bytes(), input)?;
+    }
     let packed = || {
         let [_, rows, columns, _] = o.input_shape.map(i64::from);
         let column = cell as i64;
         tile(input.as_slice(), 0, [rows * columns * column, columns * column, column])
     };
-    let strides = [o.input.strides[0], o.input.strides[1], o.input.strides[2]].map(i64::from);
     let Some(range) = in_place else {
+        let element = o.output_element.bytes();
         let cells: usize = o.output_shape.iter().map(|size| *size as usize).product();
-        output.clear();
-        output.resize(cells * element as usize, 0);
+        output.resize(output.len().max(cells * element as usize), 0);
+        let output = &mut output[..cells * element as usize];
         let view = View::contiguous(0, o.output_shape, element);
-        let tile = if gathered { packed() } else { tile(memory, o.input.address.into(), strides) };
-        job(tile, view.strides[2] as usize).run(team, output, view.strides[1] as usize, view.strides[0] as usize);
+        let tile = if is_gathered { packed() } else { tile(memory, o.input.address.into(), strides) };
+        operands.run(team, tile, output, &view);
         return pack::scatter(output, element, memory, &o.output, &o.output_shape);
     };
     // The input lies before or after the output.
     let (before, rest) = memory.split_at_mut_checked(range.start).ok_or_else(outside)?;
     let (results, after) = rest.split_at_mut_checked(range.len()).ok_or_else(outside)?;
     let address = o.input.address as usize;
-    let input = if gathered {
+    let input = if is_gathered {
         packed()
     } else if address < range.start {
         tile(before, address as i64, strides)
     } else {
         tile(after, address as i64 - range.end as i64, strides)
     };
-    job(input, o.output.strides[2] as usize).run(
-        team,
-        results,
-        o.output.strides[1] as usize,
-        o.output.strides[0] as usize,
-    );
+    operands.run(team, input, results, &o.output);
     Ok(())
+}
+
+/// What a convolution needs besides input and output.
+struct Operands<'a> {
+    o: &'a Convolution,
+    level: Level,
+    weights: &'a Weights,
+    starts: &'a [i32],
+    parameters: Option<&'a Parameters>,
+    accumulate: Option<&'a [i32]>,
+    panels: &'a [Mutex<Panel>],
+}
+
+impl Operands<'_> {
+    /// Computes the results, which lie as a view says whose first byte is the first of them.
+    fn run(&self, team: &mut TeamRun<'_>, tile: Tile<'_>, results: &mut [u8], view: &View<4>) {
+        let Operands { o, level, weights, starts, parameters, accumulate, panels } = *self;
+        let [image, row, column, _] = view.strides.map(|stride| stride as usize);
+        // Only int8 has zero points.
+        let source =
+            PanelSource { level, tile, zero: o.zero_points[0] as u8, offset: level.offset(pack::input(o)) as u8 };
+        let strides = [image, row, column];
+        if o.depthwise {
+            let job = DepthwiseJob { o, level, source, weights, starts, parameters, accumulate, strides };
+            return job.run(team, panels, results);
+        }
+        DenseJob { o, level, source, weights, starts, parameters, accumulate, strides }.run(team, panels, results);
+    }
+}
+
+/// Whether kernels cannot take the input as it lies in memory.
+fn has_gaps(o: &Convolution) -> bool {
+    let [_, _, columns, channels] = o.input_shape.map(i64::from);
+    let bytes = i64::from(o.input_element.bytes());
+    let [_, _, column, channel] = o.input.strides.map(i64::from);
+    channel != bytes && channels > 1 || columns > 1 && column < channels * bytes
 }
 
 /// First byte to one past the last one that a view covers.

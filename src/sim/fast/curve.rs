@@ -4,25 +4,24 @@ use crate::nash::isa;
 use crate::numerics::{Clamp, Curve, Piece, round_half_even_shift};
 use crate::sim::machine::{Fault, full_range, read_curve};
 
-use super::elementwise::map;
-use super::kernel::Level;
+use super::elementwise::{Workers, map};
 
 /// The table pays off from one element per this many of its entries on.
 const ENTRIES_PER_ELEMENT: u64 = 4;
 
-pub(super) fn curve(memory: &mut [u8], level: Level, o: &isa::Curve) -> Result<(), Fault> {
+pub(super) fn curve(workers: Workers<'_, '_>, memory: &mut [u8], o: &isa::Curve) -> Result<(), Fault> {
     let curve = read_curve(memory, o)?;
     let (input, clamp) = (full_range(o.input_element), full_range(o.output_element));
     let operands = [(&o.input, o.input_element), (&o.output, o.output_element)];
     let elements = o.shape.iter().fold(1u64, |product, size| product.saturating_mul(u64::from(*size)));
     let entries = u64::from(input.high.abs_diff(input.low)) + 1;
     if elements.saturating_mul(ENTRIES_PER_ELEMENT) < entries {
-        return map(memory, level, &o.shape, operands, |values| {
+        return map(workers, memory, &o.shape, operands, |values| {
             values.iter_mut().for_each(|value| *value = curve.evaluate(*value as i16, clamp));
         });
     }
     let table = tabulate(&curve, input, clamp);
-    map(memory, level, &o.shape, operands, |values| {
+    map(workers, memory, &o.shape, operands, |values| {
         for value in values {
             // Values are in the range of the input's type, so each has an entry.
             let entry = table.get(value.abs_diff(input.low) as usize).copied();

@@ -4,15 +4,18 @@ use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::nash::isa::{Access, MemoryRegion, Operation, Space, StridedRegion};
-use crate::sim::machine::{Machine, SimError, zeros};
+use crate::nash::isa::{Access, Convolution, MemoryRegion, Operation, Space, StridedRegion};
+use crate::sim::machine::{Fault, Machine, SimError, zeros};
 
 use super::convolution::{Prepared, is_supported};
 use super::copy;
 use super::kernel::Level;
-use super::pack::{Parameters, Weights};
+use super::merge::{HandedOn, Joiner, KnownConvolution, Part};
+use super::pack::{PackingKey, Weights};
 use super::walk::WalkLayout;
 
+/// Packed parameters of a convolution take so many times as much memory at most.
+const PARAMETERS_PACKED: usize = 3;
 /// How much memory packed weights may take, per byte of constants; then the rest is packed in every run.
 const BYTES_PER_CONSTANT: usize = 8;
 /// What they may take in any case.
@@ -33,6 +36,11 @@ impl Known {
                 bytes.fill(known);
             }
         }
+    }
+
+    /// Whether it has weights and parameters of a convolution that touches this.
+    fn has_constants_of(&self, accesses: &[Access]) -> bool {
+        accesses.iter().filter(|access| is_constant(access)).all(|access| self.has(access))
     }
 
     fn has(&self, access: &Access) -> bool {
@@ -76,13 +84,6 @@ impl Unwritten {
     }
 }
 
-/// Weights that are used more than once are kept once.
-#[derive(Default)]
-struct Kept {
-    weights: HashSet<Arc<Weights>>,
-    bytes: usize,
-}
-
 /// Loads of constants at most that are followed; what is loaded before them counts as needed.
 const FOLLOWED: usize = 256;
 
@@ -124,6 +125,11 @@ impl Loads {
         });
     }
 
+    /// Positions of those that are not needed.
+    fn idle(self) -> HashSet<usize> {
+        self.idle.into_iter().chain(self.live.into_iter().map(|load| load.position)).collect()
+    }
+
     fn load(&mut self, position: usize, bytes: StridedRegion) {
         if self.live.len() == FOLLOWED {
             self.live.pop_front();
@@ -149,10 +155,19 @@ fn without(piece: &StridedRegion, bytes: &StridedRegion) -> Vec<StridedRegion> {
     parts.filter_map(run).collect()
 }
 
+/// An instruction to execute.
+pub(super) struct Step {
+    /// In the program; of several that were joined, the last.
+    pub position: usize,
+    /// The convolution to execute instead of the instruction.
+    pub convolution: Option<Convolution>,
+    pub prepared: Prepared,
+}
+
 /// What is known before any run.
 pub(super) struct KnownProgram {
-    /// Of each instruction.
-    pub instructions: Vec<Prepared>,
+    /// In the order of execution.
+    pub steps: Vec<Step>,
     /// The bytes of L1M that are read before they are written.
     pub unwritten: Vec<Range<usize>>,
 }
@@ -163,79 +178,114 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     let bytes = machine.target().l1m_bytes();
     let mut l1m = Known { l1m: zeros("l1m", bytes)?, known: zeros("l1m", bytes)? };
     let mut unwritten = Unwritten { written: zeros("l1m", bytes)?, read: zeros("l1m", bytes)? };
-    let limit = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
-    let (mut kept, mut loads) = (Kept::default(), Loads::default());
-    let mut prepared: Vec<Prepared> = Vec::new();
-    prepared.resize_with(program.instructions.len(), Prepared::default);
+    let mut handed_on = HandedOn::new(l1m.l1m.len());
+    let room = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
+    let (mut kept, mut loads) = (Kept::new(room), Loads::default());
+    let mut parts = Vec::with_capacity(program.instructions.len());
     for &position in machine.order() {
-        let (Some(instruction), Some(slot)) = (program.instructions.get(position), prepared.get_mut(position)) else {
-            continue;
-        };
-        let accesses = instruction.accesses();
+        let Some(instruction) = program.instructions.get(position) else { continue };
+        let mut accesses = instruction.accesses();
+        accesses.retain(|access| access.space == Space::L1m);
         let fault = |reason| machine.fault(position, reason);
+        let mut convolution = None;
         match &instruction.operation {
             Operation::Load(o) if o.source.region == MemoryRegion::Constants => {
                 let from = WalkLayout::try_from(&o.source).map_err(fault)?;
                 let to = (l1m.l1m.as_mut_slice(), WalkLayout::from(&o.destination));
                 copy::between(&o.shape, o.element_bytes, (constants, from), to).map_err(fault)?;
             }
-            Operation::Convolution(o) if is_supported(o) => {
-                let operand = |name: &str| accesses.iter().find(|access| access.operand == name);
-                if kept.bytes < limit && operand("weights").is_some_and(|access| l1m.has(access)) {
-                    let mut weights = Weights::default();
-                    weights.pack(level, &l1m.l1m, o).map_err(fault)?;
-                    slot.weights = Some(kept.weights(weights));
-                }
-                if let Some(view) = &o.parameters
-                    && kept.bytes < limit
-                    && operand("parameters").is_some_and(|access| l1m.has(access))
-                {
-                    let mut parameters = Parameters::default();
-                    parameters.read(&l1m.l1m, view, o.output_shape[3]).map_err(fault)?;
-                    kept.bytes += parameters.bytes();
-                    slot.parameters = Some(parameters);
-                }
+            Operation::Convolution(o) if is_supported(o) && kept.room > 0 && l1m.has_constants_of(&accesses) => {
+                let known = KnownConvolution::read(&l1m.l1m, o).map_err(fault)?;
+                // A broken parameter is found here, where it is known which instruction it belongs to.
+                known.packed_parameters().map_err(fault)?;
+                convolution = Some(kept.convolution(known));
+                accesses.retain(|access| !is_constant(access));
             }
             _ => {}
         }
-        let replaced = |access: &Access| match access.operand {
-            "weights" => slot.weights.is_some(),
-            "parameters" => slot.parameters.is_some(),
-            _ => false,
-        };
         let from_constants =
             matches!(&instruction.operation, Operation::Load(o) if o.source.region == MemoryRegion::Constants);
-        for access in accesses.into_iter().filter(|access| access.space == Space::L1m && !replaced(access)) {
-            unwritten.follow(&access);
+        let is_sums = convolution.as_ref().is_some_and(|known| known.parameters.is_none());
+        let mut sums = None;
+        for access in &accesses {
+            unwritten.follow(access);
+            sums = handed_on.follow(position, access, is_sums).or(sums);
             if !access.write {
                 loads.read(&access.region);
                 continue;
             }
-            l1m.mark(&access, from_constants.into());
+            l1m.mark(access, from_constants.into());
             loads.write(&access.region);
             if from_constants {
-                loads.load(position, access.region);
+                loads.load(position, access.region.clone());
             }
         }
+        parts.push(Part { position, convolution, accesses, sums });
     }
-    let idle = loads.idle.into_iter().chain(loads.live.into_iter().map(|load| load.position));
-    for position in idle {
-        if let Some(slot) = prepared.get_mut(position) {
-            slot.idle = true;
-        }
-    }
-    Ok(KnownProgram { instructions: prepared, unwritten: unwritten.ranges() })
+    // What parts of joined convolutions had goes as they are joined.
+    drop(kept);
+    let idle = loads.idle();
+    let mut packed = HashSet::new();
+    let mut joiner = Joiner::new(&handed_on);
+    parts.into_iter().filter(|part| !idle.contains(&part.position)).for_each(|part| joiner.take(part));
+    let steps = joiner.finish().into_iter().map(|part| {
+        let position = part.position;
+        step(part, level, &mut packed).map_err(|reason| machine.fault(position, reason))
+    });
+    Ok(KnownProgram { steps: steps.collect::<Result<_, SimError>>()?, unwritten: unwritten.ranges() })
+}
+
+/// `packed` has weights that are used more than once once.
+fn step(part: Part, level: Level, packed: &mut HashSet<Arc<Weights>>) -> Result<Step, Fault> {
+    let position = part.position;
+    let Some(known) = part.convolution else {
+        return Ok(Step { position, convolution: None, prepared: Prepared::default() });
+    };
+    let mut weights = Weights::default();
+    weights.pack(level, &known.weights, &known.o)?;
+    let weights = match packed.get(&weights) {
+        Some(same) => same.clone(),
+        None => Arc::new(weights),
+    };
+    packed.insert(weights.clone());
+    let prepared = Prepared { weights: Some(weights), parameters: known.packed_parameters()? };
+    Ok(Step { position, convolution: Some(known.o), prepared })
+}
+
+/// Whether this operand is replaced by what is known of it.
+fn is_constant(access: &Access) -> bool {
+    ["weights", "parameters"].contains(&access.operand)
+}
+
+/// Constants that are used more than once are kept once.
+struct Kept {
+    constants: HashSet<Arc<Vec<u8>>>,
+    /// Of what is packed: which weights, and what their packing depends on.
+    packed: HashSet<(*const Vec<u8>, PackingKey)>,
+    /// Bytes that may still be packed.
+    room: usize,
 }
 
 impl Kept {
-    fn weights(&mut self, weights: Weights) -> Arc<Weights> {
-        if let Some(kept) = self.weights.get(&weights) {
+    fn new(room: usize) -> Kept {
+        Kept { constants: HashSet::new(), packed: HashSet::new(), room }
+    }
+
+    fn convolution(&mut self, known: KnownConvolution) -> KnownConvolution {
+        let (weights, parameters) = (self.constant(known.weights), known.parameters.map(|bytes| self.constant(bytes)));
+        let key = PackingKey::new(&known.o);
+        let packed = if self.packed.insert((Arc::as_ptr(&weights), key)) { key.bytes() } else { 0 };
+        let more = parameters.as_ref().map_or(0, |bytes| PARAMETERS_PACKED * bytes.len());
+        self.room = self.room.saturating_sub(packed.saturating_add(more));
+        KnownConvolution { weights, parameters, ..known }
+    }
+
+    fn constant(&mut self, bytes: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
+        if let Some(kept) = self.constants.get(&bytes) {
             return kept.clone();
         }
-        self.bytes += weights.bytes();
-        let weights = Arc::new(weights);
-        self.weights.insert(weights.clone());
-        weights
+        self.constants.insert(bytes.clone());
+        bytes
     }
 }
 

@@ -1,31 +1,35 @@
 //! Runs programs fast: what `hb_sim infer` does unless it looks for races.
 //!
 //! Results are those of [`Machine::run`], the definition, to the byte. Everything that does not depend on data happens once per
-//! program: validation, the order of execution, and finding the weights and parameters that come from the constants, which are
-//! put in the order in which the kernels read them. Runs share all this and may go in parallel; a run uses threads that are
-//! idle for the rows of its convolutions.
+//! program: validation, the order of execution, finding the weights and parameters that come from the constants, putting together again the
+//! convolutions that were cut into parts, and putting weights in the order in which the kernels read them. Runs share all this and may go in
+//! parallel; a run uses threads that are idle for parts of its convolutions.
 
 mod convolution;
 mod copy;
 mod curve;
+mod dense;
+mod depthwise;
 mod elementwise;
 pub mod kernel;
 mod known;
+mod lines;
+mod merge;
 mod pack;
+mod panel;
 mod pool;
-mod rows;
 mod vector;
 mod walk;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::nash::isa::{Load, Operation, Store};
+use crate::nash::isa::{Convolution, Load, Operation, Store};
 use crate::team::{Team, TeamRun};
 
 use super::machine::{Fault, Machine, Regions, SimError, lose, roi_resize, zeros};
 use convolution::{Prepared, Scratch};
 use kernel::Level;
-use known::KnownProgram;
+use known::{KnownProgram, Step};
 use walk::WalkLayout;
 
 /// A program with its constants, ready to run.
@@ -61,6 +65,12 @@ impl FastProgram {
     pub fn for_level(machine: Machine<'static>, constants: Vec<u8>, level: Level) -> Result<FastProgram, SimError> {
         let known = known::prepare(&machine, &constants, level)?;
         Ok(FastProgram { machine, constants, level, known, memories: Mutex::default() })
+    }
+
+    /// How many convolutions with known weights there are, those that were put together counted once.
+    #[cfg(test)]
+    pub fn convolutions(&self) -> usize {
+        self.known.steps.iter().filter(|step| step.convolution.is_some()).count()
     }
 
     /// The program on its target.
@@ -101,19 +111,25 @@ impl FastProgram {
         regions: &mut Regions<'_>,
     ) -> Result<(), SimError> {
         let program = self.machine.program();
-        for &position in self.machine.order() {
-            let (Some(instruction), Some(prepared)) =
-                (program.instructions.get(position), self.known.instructions.get(position))
-            else {
-                continue;
+        for Step { position, convolution, prepared } in &self.known.steps {
+            let done = match (convolution, program.instructions.get(*position)) {
+                (Some(o), _) => self.convolution(run, memory, o, prepared),
+                (None, Some(instruction)) => self.execute(run, memory, regions, &instruction.operation),
+                (None, None) => continue,
             };
-            if prepared.idle {
-                continue;
-            }
-            let done = self.execute(run, memory, regions, &instruction.operation, prepared);
-            done.map_err(|reason| self.machine.fault(position, reason))?;
+            done.map_err(|reason| self.machine.fault(*position, reason))?;
         }
         Ok(())
+    }
+
+    fn convolution(
+        &self,
+        run: &mut TeamRun<'_>,
+        memory: &mut Memory,
+        o: &Convolution,
+        prepared: &Prepared,
+    ) -> Result<(), Fault> {
+        convolution::convolution(run, &mut memory.l1m, self.level, &mut memory.scratch, o, prepared)
     }
 
     fn execute(
@@ -122,31 +138,30 @@ impl FastProgram {
         memory: &mut Memory,
         regions: &mut Regions<'_>,
         operation: &Operation,
-        prepared: &Prepared,
     ) -> Result<(), Fault> {
         let (level, l1m) = (self.level, memory.l1m.as_mut_slice());
         match operation {
             Operation::Load(o) => load(l1m, regions, o),
             Operation::Store(o) => store(l1m, regions, o),
             Operation::Convolution(o) if convolution::is_supported(o) => {
-                convolution::convolution(run, l1m, level, &mut memory.scratch, o, prepared)
+                self.convolution(run, memory, o, &Prepared::default())
             }
             Operation::Convolution(_) => Machine::execute_in_l1m(l1m, operation),
-            Operation::Add(o) => elementwise::add(l1m, level, o),
-            Operation::Mul(o) => elementwise::mul(l1m, level, o),
-            Operation::PRelu(o) => elementwise::p_relu(l1m, level, o),
-            Operation::Requantize(o) => elementwise::requantize(l1m, level, o),
-            Operation::Lookup(o) => elementwise::lookup(l1m, level, o),
-            Operation::Curve(o) => curve::curve(l1m, level, o),
+            Operation::Add(o) => elementwise::add((run, level), l1m, o),
+            Operation::Mul(o) => elementwise::mul((run, level), l1m, o),
+            Operation::PRelu(o) => elementwise::p_relu((run, level), l1m, o),
+            Operation::Requantize(o) => elementwise::requantize((run, level), l1m, o),
+            Operation::Lookup(o) => elementwise::lookup((run, level), l1m, o),
+            Operation::Curve(o) => curve::curve((run, level), l1m, o),
             Operation::MaxPool(o) => pool::max_pool(l1m, level, o),
             Operation::AveragePool(o) => pool::average_pool(l1m, level, o),
             Operation::RoiResize(o) => roi_resize(l1m, regions, o),
             Operation::Copy(o) => copy::within(l1m, o),
             Operation::Fill(o) => copy::fill(l1m, o),
-            Operation::Quantize(o) => elementwise::quantize(l1m, level, o),
-            Operation::Normalize(o) => elementwise::normalize(l1m, level, o),
+            Operation::Quantize(o) => elementwise::quantize((run, level), l1m, o),
+            Operation::Normalize(o) => elementwise::normalize((run, level), l1m, o),
             Operation::Run(o) => vector::run(l1m, level, o),
-            Operation::Dequantize(o) => elementwise::dequantize(l1m, level, o),
+            Operation::Dequantize(o) => elementwise::dequantize((run, level), l1m, o),
             Operation::Yield(o) => lose(l1m, o),
         }
     }

@@ -4,10 +4,12 @@ use crate::nash::isa::{BpuElement, Convolution, View};
 use crate::numerics::Multiplier;
 use crate::sim::machine::Fault;
 
+use super::depthwise::TapOrder;
 use super::kernel::lanes::{ChannelLanes, below_half};
 use super::kernel::{
     BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, Level, STEP, depthwise_position,
 };
+use super::panel::cells_per_run;
 use super::walk::{Line, Walk, WalkLayout, outside, tile_shape};
 
 /// Packed weights up to this size may consist of filler mostly.
@@ -21,20 +23,41 @@ pub(super) struct Weights {
     /// Of the convolution; weights have its size.
     pub input: Input,
     data: Vec<u8>,
-    /// Dense: bytes per kernel cell of a block. Depthwise: 0.
-    tap_stride: usize,
     block_stride: usize,
     /// What the sums of each output channel begin with, so that the zero point and the offset of inputs cancel out; padded.
     pub starts: Vec<i32>,
 }
 
+/// What the packing of weights depends on besides their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PackingKey {
+    sizes: Sizes,
+    zero_point: i32,
+}
+
+impl PackingKey {
+    pub fn new(o: &Convolution) -> PackingKey {
+        PackingKey { sizes: Sizes::new(o), zero_point: o.zero_points[0] }
+    }
+
+    /// Of packed weights.
+    pub fn bytes(&self) -> usize {
+        self.sizes.bytes()
+    }
+}
+
 /// Sizes of packed weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Sizes {
     input: Input,
     outputs: usize,
     taps: usize,
     inputs: usize,
-    tap_stride: usize,
+    order: TapOrder,
+    /// Dense: kernel cells in a run. Depthwise: 0.
+    run: usize,
+    /// Dense: bytes per run of a block. Depthwise: 0.
+    run_stride: usize,
     block_stride: usize,
     blocks: usize,
     block: usize,
@@ -45,23 +68,43 @@ impl Sizes {
         let [outputs, rows, columns, inputs] = o.weights_shape().map(|size| size as usize);
         let taps = rows * columns;
         let input = input(o);
-        let tap_stride = if o.depthwise { 0 } else { BLOCK * (inputs * input.bytes()).next_multiple_of(STEP) };
+        let run = if o.depthwise { 0 } else { cells_per_run(o) };
+        let order = TapOrder::new(input, o.window.kernel);
+        let run_stride = BLOCK * (run * inputs * input.bytes()).next_multiple_of(STEP);
         let (block, block_stride) = if o.depthwise {
-            (LANES, taps.div_ceil(input.per_step()) * DEPTHWISE_GROUP)
+            (LANES, order.len() / input.per_step() * DEPTHWISE_GROUP)
         } else {
-            (BLOCK, taps * tap_stride)
+            (BLOCK, taps / run * run_stride)
         };
-        Sizes { input, outputs, taps, inputs, tap_stride, block_stride, blocks: outputs.div_ceil(block), block }
+        Sizes {
+            input,
+            outputs,
+            taps,
+            inputs,
+            order,
+            run,
+            run_stride,
+            block_stride,
+            blocks: outputs.div_ceil(block),
+            block,
+        }
     }
 
     /// Where the weight of an output channel, kernel cell and input channel is in its block.
     fn place(&self, output: usize, tap: usize, input: usize) -> usize {
         let per_step = self.input.per_step();
         if self.block == LANES {
+            let tap = self.order.place(tap);
             return tap / per_step * DEPTHWISE_GROUP + depthwise_position(self.input, output % LANES, tap % per_step);
         }
+        let input = self.before_in_run(tap) + input;
         let step = input / per_step * BLOCK + output % BLOCK;
-        tap * self.tap_stride + step * STEP + input % per_step * self.input.bytes()
+        tap / self.run * self.run_stride + step * STEP + input % per_step * self.input.bytes()
+    }
+
+    /// Weights of the same run and output channel before those of a kernel cell.
+    fn before_in_run(&self, tap: usize) -> usize {
+        tap % self.run.max(1) * self.inputs
     }
 
     fn bytes(&self) -> usize {
@@ -88,7 +131,7 @@ impl Weights {
         self.data.resize(sizes.bytes(), 0);
         self.starts.clear();
         self.starts.resize(sizes.blocks * sizes.block, 0);
-        (self.input, self.tap_stride, self.block_stride) = (sizes.input, sizes.tap_stride, sizes.block_stride);
+        (self.input, self.block_stride) = (sizes.input, sizes.block_stride);
         let offset = level.offset(sizes.input) + o.zero_points[0];
         let steps = o.weights.strides.map(i64::from);
         for output in 0..sizes.outputs {
@@ -101,6 +144,7 @@ impl Weights {
                 let line = Line { start, step: steps[3], element: BpuElement::I8 };
                 if let (Input::I8, 1, Some(weights)) =
                     (sizes.input, line.step, memory.get(start..start.saturating_add(sizes.inputs)))
+                    && sizes.before_in_run(tap).is_multiple_of(sizes.input.per_step())
                 {
                     self.pack_line(&sizes, (block, output, tap), weights, offset);
                     continue;
@@ -130,20 +174,18 @@ impl Weights {
     }
 
     pub fn bytes(&self) -> usize {
-        self.data.len() + self.starts.len() * size_of::<i32>()
+        self.data.len()
     }
 
-    /// Dense weights of the blocks from `block` on and the kernel cells from `tap` on.
-    pub fn dense(&self, block: usize, tap: usize) -> DenseWeights<'_> {
-        let data = &self.data[block * self.block_stride + tap * self.tap_stride..];
-        DenseWeights { input: self.input, data, block_stride: self.block_stride, tap_stride: self.tap_stride }
+    /// Dense weights of the blocks from `block` on.
+    pub fn dense(&self, block: usize) -> DenseWeights<'_> {
+        let data = &self.data[block * self.block_stride..];
+        DenseWeights { input: self.input, data, block_stride: self.block_stride }
     }
 
-    /// Depthwise weights of `count` channels from `first`, the start of a block, on and the kernel cells from `tap` on, the start
-    /// of a step.
-    pub fn depthwise(&self, first: usize, count: usize, tap: usize) -> DepthwiseWeights<'_> {
-        let block = first / LANES * self.block_stride;
-        let data = &self.data[block + tap / self.input.per_step() * DEPTHWISE_GROUP..block + self.block_stride];
+    /// Depthwise weights of `count` channels from `first`, the start of a block, on.
+    pub fn depthwise(&self, first: usize, count: usize) -> DepthwiseWeights<'_> {
+        let data = &self.data[first / LANES * self.block_stride..][..self.block_stride];
         DepthwiseWeights { input: self.input, data, first, count }
     }
 }
@@ -156,6 +198,8 @@ pub(super) struct Parameters {
     shift: Vec<u32>,
     below_half: Vec<i64>,
     scale: Vec<f32>,
+    /// The largest scale.
+    largest: f32,
 }
 
 impl Parameters {
@@ -166,6 +210,7 @@ impl Parameters {
         self.shift.clear();
         self.below_half.clear();
         self.scale.clear();
+        self.largest = 0.0;
         for channel in 0..channels {
             let start = i64::from(view.address) + i64::from(channel) * i64::from(view.strides[0]);
             let words = usize::try_from(start).ok().and_then(|start| memory.get(start..)?.first_chunk::<12>());
@@ -179,13 +224,11 @@ impl Parameters {
             self.mantissa.push(mantissa);
             self.shift.push(multiplier.shift);
             self.below_half.push(below_half(multiplier.shift));
-            self.scale.push(multiplier.to_real() as f32);
+            let scale = multiplier.to_real() as f32;
+            self.scale.push(scale);
+            self.largest = self.largest.max(scale);
         }
         Ok(())
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bias.len() * (4 * size_of::<i32>() + size_of::<i64>())
     }
 
     /// Those of `count` output channels from `first` on.
@@ -196,31 +239,26 @@ impl Parameters {
             shift: &self.shift[range.clone()],
             below_half: &self.below_half[range.clone()],
             scale: &self.scale[range],
+            is_small: self.largest <= 0.5,
         }
     }
 }
 
-/// Copies an input tile without gaps, its cells padded with zeros to a multiple of [`STEP`] bytes. Gives the bytes of a cell.
+/// Copies an input tile without gaps.
 pub(super) fn gather(
     memory: &[u8],
     view: &View<4>,
     shape: &[u32; 4],
     element: u32,
     to: &mut Vec<u8>,
-) -> Result<usize, Fault> {
-    let padded = (shape[3] as usize * element as usize).next_multiple_of(STEP);
-    let cells: usize = shape[..3].iter().map(|size| *size as usize).product();
+) -> Result<(), Fault> {
+    let bytes = shape.iter().map(|size| *size as usize).product::<usize>() * element as usize;
     to.clear();
-    to.resize(cells * padded, 0);
-    let strides =
-        [shape[1] as usize * shape[2] as usize * padded, shape[2] as usize * padded, padded, element as usize];
-    let packed = strides.map(i32::try_from);
-    let [Ok(a), Ok(b), Ok(c), Ok(d)] = packed else { return Err("an operand is too large".to_string()) };
-    let packed = View::new(0, [a, b, c, d]);
+    to.resize(bytes, 0);
+    let packed = View::contiguous(0, *shape, element);
     // Inputs have 1 or 2 bytes.
     let (from, to) = ((memory, WalkLayout::from(view)), (to.as_mut_slice(), WalkLayout::from(&packed)));
-    super::copy::between(&tile_shape(*shape), element as u8, from, to)?;
-    Ok(padded)
+    super::copy::between(&tile_shape(*shape), element as u8, from, to)
 }
 
 /// Copies a tile of results without gaps to its places.

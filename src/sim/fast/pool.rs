@@ -39,6 +39,26 @@ fn covered(window: &Window, axis: usize, position: u32, extent: u32) -> impl Ite
 }
 
 impl Pool<'_> {
+    /// The maximum where elements are bytes and channels neighbours.
+    fn maximum_of_bytes(&self, memory: &mut [u8], level: Level) -> Option<()> {
+        let [images, rows, columns, channels] = *self.output_shape;
+        let bytes = channels as usize;
+        let cells = (0..images).flat_map(|image| (0..rows).flat_map(move |y| (0..columns).map(move |x| (image, y, x))));
+        let mut results = vec![0; bytes];
+        for (image, y, x) in cells {
+            results.fill(self.neutral as u8);
+            for row in covered(self.window, 0, y, self.input_shape[1]) {
+                for column in covered(self.window, 1, x, self.input_shape[2]) {
+                    let start = line(self.input, image, row, column)?.start;
+                    lanes::maximum_i8(level, &mut results, memory.get(start..start.checked_add(bytes)?)?);
+                }
+            }
+            let start = line(self.output, image, y, x)?.start;
+            memory.get_mut(start..start.checked_add(bytes)?)?.copy_from_slice(&results);
+        }
+        Some(())
+    }
+
     fn run(
         &self,
         memory: &mut [u8],
@@ -94,6 +114,10 @@ pub(super) fn max_pool(memory: &mut [u8], level: Level, o: &MaxPool) -> Result<(
         output: (&o.output, o.element),
         neutral: if o.element == BpuElement::I8 { Clamp::I8.low } else { Clamp::I16.low },
     };
+    let are_neighbours = o.output_shape[3] == 1 || [o.input.strides[3], o.output.strides[3]] == [1; 2];
+    if o.element == BpuElement::I8 && o.accumulate.is_none() && are_neighbours {
+        return pool.maximum_of_bytes(memory, level).ok_or_else(outside);
+    }
     pool.run(memory, level, |a, b| lanes::maximum(level, a, b), |_, _, _| Ok(()))
 }
 

@@ -155,6 +155,18 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
+    /// Rows of more cells than kernels take at once.
+    #[test]
+    fn wide_convolutions(case in case(), image in image(), partial: bool, columns in 50u32..=150) {
+        let mut case = case;
+        (case.images, case.output, case.input) = (1, [case.output[0].min(2), columns], [case.input[0].min(3), columns]);
+        case.channels = [case.channels[0].min(3), case.channels[1].min(5)];
+        let mut image = image;
+        if let Some(o) = convolution(&case, &mut image, partial) {
+            try_execute(o, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        }
+    }
+
     #[test]
     fn convolutions(case in case(), image in image(), partial: bool) {
         let mut image = image;
@@ -254,10 +266,12 @@ proptest! {
     fn elementwise(
         kind in 0..7,
         shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
-        elements in [element(), element(), element()], orders in [order(), order(), order()], in_place: bool,
+        elements in [element(), element(), element()], orders in [order(), order(), order()], same_order: bool, in_place: bool,
         image in image(), factors in (1i32 << 30..=i32::MAX, -i32::MAX..=i32::MAX), shift in 0u32..=62,
         clamp in prop_oneof![(-128i32..=0, 0i32..=127), Just((-32768, 32767))], scale in 1e-3f32..1e3,
     ) {
+        // One line of many elements.
+        let orders = if same_order { [(); 3].map(|()| Order { axes: vec![3, 2, 1, 0], gaps: [0; 4], backwards: [false; 4] }) } else { orders };
         let [a_element, b_element, output_element] = elements;
         let full = if output_element == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 };
         let clamp = full.intersect(Clamp { low: clamp.0, high: clamp.1 });

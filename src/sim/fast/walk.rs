@@ -102,6 +102,15 @@ impl<const OPERANDS: usize> Walk<OPERANDS> {
         self.length == 1 || self.steps.iter().all(|step| usize::try_from(*step) == Ok(bytes))
     }
 
+    /// The first byte per operand, where there is one line.
+    pub fn only_line(&self) -> Option<[usize; OPERANDS]> {
+        let mut starts = [0; OPERANDS];
+        for (start, at) in starts.iter_mut().zip(self.starts) {
+            *start = usize::try_from(at).ok()?;
+        }
+        (self.rank == 0).then_some(starts)
+    }
+
     /// Neighbouring lines together: a walk that visits the first line of each plane, the lines of a plane, and the bytes from one to
     /// the next per operand.
     pub fn planes(&self) -> (Self, usize, [i64; OPERANDS]) {

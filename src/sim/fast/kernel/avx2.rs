@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, LANES, PIXELS, STEP, Sums};
+use super::{BLOCK, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseInputs, DepthwiseWeights, LANES, STEP, Sums};
 
 /// The sums of four channels from two halves each: two vectors of eight i32 to one.
 #[target_feature(enable = "avx2")]
@@ -14,34 +14,39 @@ fn join(first: __m256i, second: __m256i) -> __m256i {
     _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(first, second))
 }
 
+/// Where the windows of `CELLS` cells from cell `first` on begin; behind the last one it comes again.
+fn windows<const CELLS: usize>(inputs: DenseInputs<'_>, first: usize) -> [*const u8; CELLS] {
+    let last = inputs.cells.len() - 1;
+    std::array::from_fn(|cell| inputs.panel[inputs.cells[(first + cell).min(last)].window..].as_ptr())
+}
+
 /// # Safety
-/// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `blocks` blocks for all of them.
+/// There is a window of the runs at each cell; `weights.data` has `blocks` blocks for them.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+pub(super) unsafe fn dense(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
     /// Output cells at once: their accumulators fill half of the registers.
     const ROWS: usize = 2;
-    let groups = weights.tap_stride / (BLOCK * STEP);
     for block in 0..blocks {
-        for (pair, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
-            // SAFETY: reads of cells and weights by the contract of this function; a row of sums has 16 per block.
+        for (pair, sums) in sums.chunks_exact_mut(ROWS).enumerate().take(inputs.cells.len().div_ceil(ROWS)) {
+            let windows: [_; ROWS] = windows(inputs, pair * ROWS);
+            // SAFETY: reads of windows and weights by the contract of this function; a row of sums has 16 per block.
             unsafe {
                 // Four channels in each, a channel as two halves.
                 let mut accumulators = [[_mm256_setzero_si256(); 4]; ROWS];
-                for (tap, cells) in cells.iter().enumerate() {
-                    let data = weights.data.as_ptr().add(block * weights.block_stride + tap * weights.tap_stride);
-                    let inputs = [cells[pair * ROWS].as_ptr(), cells[pair * ROWS + 1].as_ptr()];
-                    for group in 0..groups {
-                        let inputs = inputs.map(|input| {
-                            let four = input.add(group * STEP).cast::<i32>().read_unaligned();
+                let mut data = weights.data.as_ptr().add(block * weights.block_stride);
+                for start in inputs.runs.starts() {
+                    for step in 0..inputs.runs.steps() {
+                        let inputs = windows.map(|window| {
+                            let four = window.add(start + step * STEP).cast::<i32>().read_unaligned();
                             _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)))
                         });
                         for quarter in 0..4 {
-                            let address = data.add(group * BLOCK * STEP + quarter * 16);
-                            let factors = _mm256_cvtepi8_epi16(_mm_loadu_si128(address.cast()));
+                            let factors = _mm256_cvtepi8_epi16(_mm_loadu_si128(data.add(quarter * 16).cast()));
                             for (row, input) in accumulators.iter_mut().zip(inputs) {
                                 row[quarter] = _mm256_add_epi32(row[quarter], _mm256_madd_epi16(input, factors));
                             }
                         }
+                        data = data.add(BLOCK * STEP);
                     }
                 }
                 for (row, sums) in accumulators.iter().zip(sums) {
@@ -60,28 +65,29 @@ pub(super) unsafe fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>,
 /// # Safety
 /// As [`dense`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn dense_i16(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+pub(super) unsafe fn dense_i16(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
     /// Output cells at once: their accumulators fill half of the registers.
     const ROWS: usize = 4;
-    let steps = weights.tap_stride / (BLOCK * STEP);
     for block in 0..blocks {
-        for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
-            // SAFETY: reads of cells and weights by the contract of this function; a row of sums has 16 per block.
+        for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate().take(inputs.cells.len().div_ceil(ROWS)) {
+            let windows: [_; ROWS] = windows(inputs, part * ROWS);
+            // SAFETY: reads of windows and weights by the contract of this function; a row of sums has 16 per block.
             unsafe {
                 // Eight channels in each.
                 let mut accumulators = [[_mm256_setzero_si256(); 2]; ROWS];
-                for (tap, cells) in cells.iter().enumerate() {
-                    let data = weights.data.as_ptr().add(block * weights.block_stride + tap * weights.tap_stride);
-                    let inputs: [*const u8; ROWS] = std::array::from_fn(|row| cells[part * ROWS + row].as_ptr());
-                    for step in 0..steps {
-                        let address = data.add(step * BLOCK * STEP).cast::<__m256i>();
+                let mut data = weights.data.as_ptr().add(block * weights.block_stride);
+                for start in inputs.runs.starts() {
+                    for step in 0..inputs.runs.steps() {
+                        let address = data.cast::<__m256i>();
                         let factors = [_mm256_loadu_si256(address), _mm256_loadu_si256(address.add(1))];
-                        for (row, input) in accumulators.iter_mut().zip(inputs) {
-                            let two = _mm256_set1_epi32(input.add(step * STEP).cast::<i32>().read_unaligned());
+                        for (row, window) in accumulators.iter_mut().zip(windows) {
+                            let two = window.add(start + step * STEP).cast::<i32>().read_unaligned();
+                            let two = _mm256_set1_epi32(two);
                             for (accumulator, factor) in row.iter_mut().zip(factors) {
                                 *accumulator = _mm256_add_epi32(*accumulator, _mm256_madd_epi16(two, factor));
                             }
                         }
+                        data = data.add(BLOCK * STEP);
                     }
                 }
                 for (row, sums) in accumulators.iter().zip(sums) {
@@ -96,14 +102,9 @@ pub(super) unsafe fn dense_i16(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<
 }
 
 /// # Safety
-/// The weights fit the runs to cell `cell`.
+/// The weights fit the inputs of one cell.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn depthwise(
-    runs: &[CellRun<'_>],
-    cell: usize,
-    weights: DepthwiseWeights<'_>,
-    sums: &mut [i32; LANES],
-) {
+pub(super) unsafe fn depthwise(inputs: DepthwiseInputs<'_>, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
     let DepthwiseWeights { data, first, count, .. } = weights;
     let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
     for part in 0..count.div_ceil(16) {
@@ -112,9 +113,9 @@ pub(super) unsafe fn depthwise(
         // sums have all 64 channels.
         unsafe {
             let mut accumulators = [_mm256_setzero_si256(); 4];
-            for (runs, weights) in runs.as_chunks::<STEP>().0.iter().zip(weights) {
-                let [a, b, c, d] = runs.map(|run| {
-                    let bytes = &run.bytes[cell * run.step + first + part * 16..][..channels];
+            for (taps, weights) in inputs.taps.starts().as_chunks::<STEP>().0.iter().zip(weights) {
+                let [a, b, c, d] = taps.map(|tap| {
+                    let bytes = &inputs.panel[inputs.window + tap + first + part * 16..][..channels];
                     if channels == 16 {
                         return _mm_loadu_si128(bytes.as_ptr().cast());
                     }
@@ -124,13 +125,13 @@ pub(super) unsafe fn depthwise(
                 });
                 let (low, low2) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
                 let (high, high2) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
-                let inputs = [
+                let quarters = [
                     _mm_unpacklo_epi16(low, low2),
                     _mm_unpackhi_epi16(low, low2),
                     _mm_unpacklo_epi16(high, high2),
                     _mm_unpackhi_epi16(high, high2),
                 ];
-                for (quarter, (accumulator, input)) in accumulators.iter_mut().zip(inputs).enumerate() {
+                for (quarter, (accumulator, input)) in accumulators.iter_mut().zip(quarters).enumerate() {
                     let factors = _mm_loadu_si128(weights.as_ptr().add((quarter * 4 + part) * 16).cast());
                     let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(input), _mm256_cvtepi8_epi16(factors));
                     *accumulator = _mm256_add_epi32(*accumulator, products);
@@ -151,8 +152,7 @@ pub(super) unsafe fn depthwise(
 /// As [`depthwise`].
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn depthwise_i16(
-    runs: &[CellRun<'_>],
-    cell: usize,
+    inputs: DepthwiseInputs<'_>,
     weights: DepthwiseWeights<'_>,
     sums: &mut [i32; LANES],
 ) {
@@ -164,9 +164,9 @@ pub(super) unsafe fn depthwise_i16(
         // 64 channels.
         unsafe {
             let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-            for (runs, weights) in runs.as_chunks::<2>().0.iter().zip(weights) {
-                let [a, b] = runs.map(|run| {
-                    let bytes_of_cell = &run.bytes[cell * run.step + (first + part * 16) * 2..][..bytes];
+            for (taps, weights) in inputs.taps.starts().as_chunks::<2>().0.iter().zip(weights) {
+                let [a, b] = taps.map(|tap| {
+                    let bytes_of_cell = &inputs.panel[inputs.window + tap + (first + part * 16) * 2..][..bytes];
                     if bytes == 32 {
                         return _mm256_loadu_si256(bytes_of_cell.as_ptr().cast());
                     }

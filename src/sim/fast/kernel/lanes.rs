@@ -38,6 +38,9 @@ pub(super) use compiled_per_level;
 /// 1.5 · 2^23.
 const ROUND: f32 = 12_582_912.0;
 
+/// 1.5 · 2^52, whose low bits are 0.
+const ROUND_64: f64 = 6_755_399_441_055_744.0;
+
 /// What `round` adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
 pub fn below_half(shift: u32) -> i64 {
     if shift == 0 { 0 } else { (1 << (shift.min(62) - 1)) - 1 }
@@ -59,6 +62,40 @@ fn landed(value: i64, to: Destination) -> i32 {
     (value + i64::from(to.zero_point)).max(to.clamp.low.into()).min(to.clamp.high.into()) as i32
 }
 
+/// A sum of two products in f64, which is exact: with factors of 32 bits and operands of at most 17 bits, zero points among them, everything is a multiple
+/// of 2^-shift with at most 52 bits.
+#[derive(Clone, Copy)]
+struct RealSum {
+    lhs: f64,
+    rhs: f64,
+    /// What zero points take off.
+    start: f64,
+    low: f64,
+    high: f64,
+    zero_point: i32,
+}
+
+impl RealSum {
+    #[inline(always)]
+    fn new(multipliers: SumMultipliers, zero_points: [i32; 2], to: Destination) -> RealSum {
+        let unit = f64::from_bits((1023 - u64::from(multipliers.shift.min(62))) << 52);
+        let (lhs, rhs) = (f64::from(multipliers.lhs) * unit, f64::from(multipliers.rhs) * unit);
+        let start = -(f64::from(zero_points[0]) * lhs + f64::from(zero_points[1]) * rhs);
+        let bound = |limit: i32| f64::from(limit) - f64::from(to.zero_point);
+        RealSum { lhs, rhs, start, low: bound(to.clamp.low), high: bound(to.clamp.high), zero_point: to.zero_point }
+    }
+
+    #[inline(always)]
+    fn of(self, a: f64, b: f64) -> i32 {
+        let sum = a * self.lhs + (b * self.rhs + self.start);
+        // Bounds are integers, so that limiting before rounding gives the same.
+        let bounded = if sum > self.low { sum } else { self.low };
+        let bounded = if bounded < self.high { bounded } else { self.high };
+        // A sum in [2^52, 2^53) is an integer, rounded half to even; it stands in the low bits.
+        ((bounded + ROUND_64).to_bits() as i32).wrapping_add(self.zero_point)
+    }
+}
+
 /// How the sums of some output channels become results: one element per channel in each slice.
 #[derive(Clone, Copy)]
 pub struct ChannelLanes<'a> {
@@ -70,6 +107,8 @@ pub struct ChannelLanes<'a> {
     pub below_half: &'a [i64],
     /// `mantissa / 2^shift`, rounded.
     pub scale: &'a [f32],
+    /// Whether no scale is above 1/2: then products with sums are far from the limits of an i32.
+    pub is_small: bool,
 }
 
 compiled_per_level! {
@@ -110,12 +149,17 @@ compiled_per_level! {
         }
     }
 
-    /// `clamp((a · lhs + b · rhs) / 2^shift + zero point)`, for operands of at most 16 bits.
+    /// `clamp((a · lhs + b · rhs) / 2^shift + zero point)`, for operands of at most 17 bits.
     pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, to: Destination) {
-        let (half, odd) = (below_half(multipliers.shift), i64::from(multipliers.shift != 0));
-        for (a, b) in a.iter_mut().zip(b) {
-            let sum = i64::from(*a) * i64::from(multipliers.lhs) + i64::from(*b) * i64::from(multipliers.rhs);
-            *a = landed(round(sum, multipliers.shift, half, odd), to);
+        let sum = RealSum::new(multipliers, [0; 2], to);
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = sum.of(f64::from(*a), f64::from(*b)));
+    }
+
+    /// As [`add`], of bytes that are i8 and their zero points, to i8.
+    pub fn add_i8(a: &[u8], b: &[u8], zero_points: [i32; 2], multipliers: SumMultipliers, to: Destination, results: &mut [u8]) {
+        let sum = RealSum::new(multipliers, zero_points, to);
+        for ((result, a), b) in results.iter_mut().zip(a).zip(b) {
+            *result = sum.of(f64::from(*a as i8), f64::from(*b as i8)) as u8;
         }
     }
 
@@ -152,6 +196,11 @@ compiled_per_level! {
         a.iter_mut().zip(b).for_each(|(a, b)| *a = (*a).max(*b));
     }
 
+    /// The larger of `a` and `b`, bytes that are i8.
+    pub fn maximum_i8(a: &mut [u8], b: &[u8]) {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = (*a as i8).max(*b as i8) as u8);
+    }
+
     /// [`crate::numerics::quantize`] of the floats that the values are the bits of, for limits of at most 16 bits.
     pub fn quantize(values: &mut [i32], scale: f32, to: Destination) {
         // Distances of the limits of i8 and i16 from a zero point are floats exactly, so that limiting before rounding gives the same.
@@ -183,6 +232,18 @@ compiled_per_level! {
     pub fn dequantize_each(values: &mut [i32], scales: &[i32]) {
         for (value, scale) in values.iter_mut().zip(scales) {
             *value = (*value as f32 * f32::from_bits(*scale as u32)).to_bits() as i32;
+        }
+    }
+
+    /// Copies cells of `cell` bytes, `step` bytes apart, one behind the other; where `offset` is 128 it is added to every byte, where it
+    /// is 0 they stay as they are.
+    pub fn copy_cells(from: &[u8], step: usize, cell: usize, offset: u8, to: &mut [u8]) {
+        if step == cell {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ offset);
+            return;
+        }
+        for (to, from) in to.chunks_exact_mut(cell.max(1)).zip(from.chunks(step.max(1))) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ offset);
         }
     }
 
@@ -258,7 +319,7 @@ mod tests {
             let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
             let scale: Vec<f32> = channels.iter().map(|channel| channel.1.to_real() as f32).collect();
             let parameters =
-                ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
+                ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale, is_small: scale.iter().all(|scale| *scale <= 0.5) };
             let stride = channels.len() + 3;
             // Two cells, the second with half of the sums.
             let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
@@ -299,7 +360,8 @@ mod tests {
             let (shift, half) = (vec![multiplier.shift; sums.len()], vec![below_half(multiplier.shift); sums.len()]);
             let scale = vec![multiplier.to_real() as f32; sums.len()];
             let mantissa = all(multiplier.mantissa);
-            let channels = ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
+            let is_small = scale.iter().all(|scale| *scale <= 0.5);
+            let channels = ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale, is_small };
             let expected: Vec<u8> =
                 sums.iter().map(|sum| numerics::finish(*sum, multiplier, Destination::I8) as u8).collect();
             for level in Level::available() {
@@ -334,6 +396,23 @@ mod tests {
             for level in Level::available() {
                 let mut found = a.clone();
                 add(level, &mut found, &b, multipliers, to);
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+
+        #[test]
+        fn sums_of_two_bytes_by_definition(
+            pairs in prop::collection::vec((any::<i8>(), any::<i8>()), 0..70), zero_points in [-128i32..=127, -128i32..=127],
+            lhs in 0..=i32::MAX, rhs in -i32::MAX..=i32::MAX, shift in 0u32..=62, to in destination(),
+        ) {
+            let multipliers = SumMultipliers { lhs, rhs, shift };
+            let to = Destination { clamp: to.clamp.intersect(Clamp::I8), ..to };
+            let (a, b): (Vec<u8>, Vec<u8>) = pairs.iter().map(|pair| (pair.0 as u8, pair.1 as u8)).unzip();
+            let distances = pairs.iter().map(|pair| [i32::from(pair.0) - zero_points[0], i32::from(pair.1) - zero_points[1]]);
+            let expected: Vec<u8> = distances.map(|[a, b]| numerics::add(a, b, multipliers, to) as u8).collect();
+            for level in Level::available() {
+                let mut found = vec![0; a.len()];
+                add_i8(level, &a, &b, zero_points, multipliers, to, &mut found);
                 prop_assert_eq!(&found, &expected);
             }
         }

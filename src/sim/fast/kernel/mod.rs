@@ -6,34 +6,33 @@
 //! the instructions made for them ([`dense`], [`depthwise`]), as does finishing int8 results ([`finish_i8`]).
 //!
 //! Unsafe code is confined to this folder: calls of functions compiled for a level that the processor has, which a [`Level`]
-//! proves, and loads and stores through pointers of slices, whose lengths each function checks first.
+//! proves, loads and stores through pointers of slices, whose lengths each function checks first, and [`Results`] that threads share.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dense;
+mod depthwise;
 pub mod lanes;
 mod portable;
+mod results;
 pub mod vector;
+
+pub use dense::{
+    BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, DenseWeights, PIXELS, Sums, WindowRuns, dense,
+};
+pub use depthwise::{
+    DEPTHWISE_GROUP, DepthwiseInputs, DepthwiseWeights, LANES, TapColumns, Taps, depthwise, depthwise_i8,
+    depthwise_position,
+};
+pub use results::Results;
 
 use crate::numerics::Destination;
 use lanes::ChannelLanes;
 
-/// Output cells that [`dense`] computes together.
-pub const PIXELS: usize = 8;
-/// Output channels of a block of dense weights.
-pub const BLOCK: usize = 16;
-/// Blocks that [`dense`] computes together, at most.
-pub const BLOCKS: usize = 3;
 /// Bytes that are multiplied and added to one sum in one step: of input channels, or of kernel cells of a depthwise convolution.
 pub const STEP: usize = 4;
-/// Channels of a block of depthwise weights.
-pub const LANES: usize = 64;
-/// Cells that [`depthwise_i8`] computes in one call, at most.
-pub const RUN: usize = 64;
-
-/// Sums of one call of [`dense`], by output cell, then output channel.
-pub type Sums = [[i32; BLOCKS * BLOCK]; PIXELS];
 
 /// What inputs are. Weights are i8, packed as the type of the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,218 +111,6 @@ impl Level {
     }
 }
 
-/// Dense weights, as `super::pack` lays them out: by block of `BLOCK` output channels, kernel cell, step of input channels,
-/// output channel of the block, input channel of the step.
-#[derive(Clone, Copy)]
-pub struct DenseWeights<'a> {
-    /// What they are packed for.
-    pub input: Input,
-    /// Of the first block.
-    pub data: &'a [u8],
-    /// Bytes from one block to the next.
-    pub block_stride: usize,
-    /// Bytes per kernel cell.
-    pub tap_stride: usize,
-}
-
-/// Where sums begin.
-#[derive(Clone, Copy)]
-pub enum Begin<'a> {
-    /// At these, one per output channel, padded to whole blocks.
-    At(&'a [i32]),
-    /// Where they are.
-    There,
-}
-
-/// Adds to `sums` what some cells of the kernel contribute: `sums[p][o] += Σ_{t, c} (cells[t][p][c] + offset) · weights[o, t, c]`
-/// for the output channels of the first `blocks` blocks, 1 to [`BLOCKS`]. `weights.data` begins at the first of these cells.
-///
-/// # Panics
-/// When cells differ from `tap_stride / BLOCK` bytes, the input channels, or weights are too few.
-pub fn dense(
-    level: Level,
-    cells: &[[&[u8]; PIXELS]],
-    weights: DenseWeights<'_>,
-    blocks: usize,
-    begin: Begin<'_>,
-    sums: &mut Sums,
-) {
-    check_dense(cells, weights, blocks, begin);
-    let set = |sums: &mut Sums| {
-        if let Begin::At(starts) = begin {
-            sums.iter_mut().for_each(|sums| sums[..blocks * BLOCK].copy_from_slice(&starts[..blocks * BLOCK]));
-        }
-    };
-    match level.0 {
-        Instructions::Portable => {
-            set(sums);
-            portable::dense(cells, weights, blocks, sums);
-        }
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => unsafe {
-            set(sums);
-            match weights.input {
-                Input::I8 => avx2::dense(cells, weights, blocks, sums),
-                Input::I16 => avx2::dense_i16(cells, weights, blocks, sums),
-            }
-        },
-        // SAFETY: as before.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512Vnni => unsafe {
-            match (weights.input, blocks) {
-                (Input::I8, 1) => avx512::dense::<1, false>(cells, weights, begin, sums),
-                (Input::I8, 2) => avx512::dense::<2, false>(cells, weights, begin, sums),
-                (Input::I8, _) => avx512::dense::<3, false>(cells, weights, begin, sums),
-                (Input::I16, 1) => avx512::dense::<1, true>(cells, weights, begin, sums),
-                (Input::I16, 2) => avx512::dense::<2, true>(cells, weights, begin, sums),
-                (Input::I16, _) => avx512::dense::<3, true>(cells, weights, begin, sums),
-            }
-        },
-    }
-}
-
-/// As [`dense`] and [`finish_i8`] together, of the first `pixels` cells and the last of the kernel's cells: int8 results from int8 or
-/// int16 inputs. Where it cannot compute them it gives false, and the sums are those of [`dense`].
-///
-/// # Panics
-/// As [`dense`] and [`finish_i8`].
-pub fn dense_i8(
-    level: Level,
-    cells: &[[&[u8]; PIXELS]],
-    weights: DenseWeights<'_>,
-    (begin, sums): (Begin<'_>, &mut Sums),
-    pixels: usize,
-    finish: Finish<'_>,
-    results: &mut [u8],
-) -> bool {
-    let channels = finish.channels.scale.len();
-    let blocks = channels.div_ceil(BLOCK);
-    #[cfg(target_arch = "x86_64")]
-    if level.0 == Instructions::Avx512Vnni {
-        check_dense(cells, weights, blocks, begin);
-        assert!((1..=PIXELS).contains(&pixels), "cells");
-        assert!((pixels - 1) * finish.step + channels <= results.len(), "a place for each result");
-        let sums = (begin, sums);
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        return unsafe {
-            match (weights.input, blocks) {
-                (Input::I8, 1) => avx512::dense_i8::<1, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I8, 2) => avx512::dense_i8::<2, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I8, _) => avx512::dense_i8::<3, false>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, 1) => avx512::dense_i8::<1, true>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, 2) => avx512::dense_i8::<2, true>(cells, weights, sums, pixels, finish, results),
-                (Input::I16, _) => avx512::dense_i8::<3, true>(cells, weights, sums, pixels, finish, results),
-            }
-        };
-    }
-    dense(level, cells, weights, blocks, begin, sums);
-    false
-}
-
-/// # Panics
-/// As [`dense`].
-fn check_dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, begin: Begin<'_>) {
-    assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
-    assert!(weights.tap_stride.is_multiple_of(BLOCK * STEP), "whole groups of input channels");
-    let channels = weights.tap_stride / BLOCK;
-    assert!(cells.iter().flatten().all(|cell| cell.len() == channels), "every cell has all input channels");
-    let needed = (blocks - 1) * weights.block_stride + cells.len() * weights.tap_stride;
-    assert!(needed <= weights.data.len(), "weights for every cell");
-    if let Begin::At(starts) = begin {
-        assert!(starts.len() >= blocks * BLOCK, "starts of whole blocks");
-    }
-}
-
-/// The input cells that a kernel cell meets at neighbouring output cells.
-#[derive(Clone, Copy, Default)]
-pub struct CellRun<'a> {
-    /// From the first cell on.
-    pub bytes: &'a [u8],
-    /// Bytes from one cell to the next.
-    pub step: usize,
-}
-
-/// A part of the channels of a depthwise convolution.
-#[derive(Clone, Copy)]
-pub struct DepthwiseWeights<'a> {
-    /// What they are packed for.
-    pub input: Input,
-    /// A [`DEPTHWISE_GROUP`] per step of kernel cells.
-    pub data: &'a [u8],
-    /// The first channel.
-    pub first: usize,
-    /// How many channels: at most [`LANES`].
-    pub count: usize,
-}
-
-impl DepthwiseWeights<'_> {
-    /// Whether the cells of some runs have these channels, and there are weights for each of them.
-    fn fits(&self, runs: &[CellRun<'_>], cells: usize) -> bool {
-        let needed = (self.first + self.count) * self.input.bytes();
-        self.count <= LANES
-            && runs.len() / self.input.per_step() * DEPTHWISE_GROUP <= self.data.len()
-            && runs.iter().all(|run| {
-                let last = (cells - 1).checked_mul(run.step).and_then(|last| last.checked_add(needed));
-                last.is_some_and(|end| end <= run.bytes.len())
-            })
-    }
-}
-
-/// Bytes of depthwise weights for [`LANES`] channels and [`STEP`] bytes of kernel cells.
-pub const DEPTHWISE_GROUP: usize = LANES * STEP;
-
-/// Where the weight of a channel of a block and a kernel cell of a step is in its [`DEPTHWISE_GROUP`] bytes.
-///
-/// The order is that of elements which `punpck` instructions of AVX-512 interleave within parts of 128 bits.
-pub fn depthwise_position(input: Input, channel: usize, cell: usize) -> usize {
-    match input {
-        Input::I8 => {
-            let (part, quarter, lane) = (channel / 16, channel % 16 / 4, channel % 4);
-            ((quarter * 4 + part) * 4 + lane) * STEP + cell
-        }
-        Input::I16 => {
-            let (half, part, high, lane) = (channel / 32, channel % 32 / 8, channel % 8 / 4, channel % 4);
-            (((half * 2 + high) * 4 + part) * 4 + lane) * STEP + cell * 2
-        }
-    }
-}
-
-/// Adds to `sums` what some cells of the kernel contribute to the channels of the weights at output cell `cell` of the runs:
-/// `sums[c] += Σ_t (runs[t][cell][first + c] + offset) · weights[c, t]`. The number of runs is a multiple of
-/// [`Input::per_step`].
-///
-/// # Panics
-/// When a cell has fewer channels, or there are not enough weights.
-pub fn depthwise(
-    level: Level,
-    runs: &[CellRun<'_>],
-    cell: usize,
-    weights: DepthwiseWeights<'_>,
-    sums: &mut [i32; LANES],
-) {
-    assert!(weights.fits(runs, cell + 1), "cells and weights with all channels");
-    match level.0 {
-        Instructions::Portable => portable::depthwise(runs, cell, weights, sums),
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => unsafe {
-            match weights.input {
-                Input::I8 => avx2::depthwise(runs, cell, weights, sums),
-                Input::I16 => avx2::depthwise_i16(runs, cell, weights, sums),
-            }
-        },
-        // SAFETY: as before.
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512Vnni => unsafe {
-            match weights.input {
-                Input::I8 => avx512::depthwise(runs, cell, weights, sums),
-                Input::I16 => avx512::depthwise_i16(runs, cell, weights, sums),
-            }
-        },
-    }
-}
-
 /// How sums become int8 results.
 #[derive(Clone, Copy)]
 pub struct Finish<'a> {
@@ -333,32 +120,6 @@ pub struct Finish<'a> {
     pub to: Destination,
     /// Bytes from the results of one cell to those of the next.
     pub step: usize,
-}
-
-/// Computes `cells` neighbouring output cells, at most [`RUN`]: int8 results from int8 inputs, sums beginning at `starts`, which
-/// has an element per channel. Gives the cells that it could not compute, one bit each from the lowest; [`depthwise`] and
-/// [`finish_i8`] can.
-///
-/// # Panics
-/// When a slice is too short.
-pub fn depthwise_i8(
-    level: Level,
-    runs: &[CellRun<'_>],
-    cells: usize,
-    weights: DepthwiseWeights<'_>,
-    starts: &[i32],
-    finish: Finish<'_>,
-    results: &mut [u8],
-) -> u64 {
-    assert!((1..=RUN).contains(&cells) && weights.fits(runs, cells), "cells and weights with all channels");
-    assert!(starts.len() == weights.count && finish.channels.scale.len() == weights.count, "a start for each channel");
-    assert!((cells - 1) * finish.step + weights.count <= results.len(), "a place for each result");
-    #[cfg(target_arch = "x86_64")]
-    if level.0 == Instructions::Avx512Vnni && weights.input == Input::I8 {
-        // SAFETY: the level proves the instructions; lengths were checked above.
-        return unsafe { avx512::depthwise_i8(runs, cells, weights, starts, finish, results) };
-    }
-    u64::MAX >> (RUN - cells)
 }
 
 /// `clamp(rescale(sum) + zero point)` as i8, for cells whose sums are `stride` apart.

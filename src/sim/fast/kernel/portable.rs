@@ -1,19 +1,21 @@
 //! Sums of products without particular instructions.
 
 use super::{
-    BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, PIXELS, STEP, Sums,
+    BLOCK, DEPTHWISE_GROUP, DenseInputs, DenseWeights, DepthwiseInputs, DepthwiseWeights, Input, LANES, STEP, Sums,
     depthwise_position,
 };
 use crate::numerics::accumulate;
 
-pub(super) fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
-    for (tap, cells) in cells.iter().enumerate() {
-        for block in 0..blocks {
-            let first = block * weights.block_stride + tap * weights.tap_stride;
-            let data = weights.data[first..first + weights.tap_stride].as_chunks::<{ BLOCK * STEP }>().0;
-            for (cell, sums) in cells.iter().zip(sums.iter_mut()) {
-                let sums = &mut sums[block * BLOCK..][..BLOCK];
-                for (inputs, weights_of_step) in cell.as_chunks::<STEP>().0.iter().zip(data) {
+pub(super) fn dense(inputs: DenseInputs<'_>, weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+    let runs = inputs.runs;
+    let run_weights = runs.steps() * BLOCK * STEP;
+    for block in 0..blocks {
+        for (cell, sums) in inputs.cells.iter().zip(sums.iter_mut()) {
+            let sums = &mut sums[block * BLOCK..][..BLOCK];
+            for (run, start) in runs.starts().iter().enumerate() {
+                let inputs = inputs.panel[cell.window + start..][..runs.steps() * STEP].as_chunks::<STEP>().0;
+                let data = &weights.data[block * weights.block_stride + run * run_weights..][..run_weights];
+                for (inputs, weights_of_step) in inputs.iter().zip(data.as_chunks::<{ BLOCK * STEP }>().0) {
                     for (sum, factors) in sums.iter_mut().zip(weights_of_step.as_chunks::<STEP>().0) {
                         *sum = match weights.input {
                             Input::I8 => dot(*sum, inputs, factors),
@@ -37,12 +39,12 @@ fn dot_i16(sum: i32, inputs: &[u8; STEP], weights: &[u8; STEP]) -> i32 {
     pairs.fold(sum, |sum, (x, w)| accumulate(sum, i16::from_le_bytes(*x).into(), i16::from_le_bytes(*w).into()))
 }
 
-pub(super) fn depthwise(runs: &[CellRun<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub(super) fn depthwise(inputs: DepthwiseInputs<'_>, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
     let DepthwiseWeights { input, data, first, count } = weights;
     let groups = data.as_chunks::<DEPTHWISE_GROUP>().0;
-    for (runs, weights) in runs.chunks_exact(input.per_step()).zip(groups) {
-        for (position, run) in runs.iter().enumerate() {
-            let channels = &run.bytes[cell * run.step + first * input.bytes()..][..count * input.bytes()];
+    for (taps, weights) in inputs.taps.starts().chunks_exact(input.per_step()).zip(groups) {
+        for (position, tap) in taps.iter().enumerate() {
+            let channels = &inputs.panel[inputs.window + tap + first * input.bytes()..][..count * input.bytes()];
             match input {
                 Input::I8 => {
                     for (channel, (sum, x)) in sums.iter_mut().zip(channels).enumerate() {

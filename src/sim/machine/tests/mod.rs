@@ -5,6 +5,8 @@ mod pool;
 mod roi_resize;
 mod vector;
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -83,6 +85,48 @@ pub(in crate::sim) fn try_execute(operation: impl Into<Operation>, image: &[u8])
         assert_eq!(run(&constant, &[], &padded), expected, "constants, {level:?}");
     }
     Ok(expected?.remove(0))
+}
+
+/// Executes operations one after the other on an L1M that holds an image, of which the bytes of a range are constants and all else is data. Gives the bytes of
+/// another range, and how many convolutions fast kernels make of it. Kernels of every level must do the same as the definition.
+pub(in crate::sim) fn try_sequence(
+    operations: &[Operation],
+    image: &[u8],
+    constants: Range<usize>,
+    results: Range<usize>,
+) -> Result<(Vec<u8>, usize), SimError> {
+    let line =
+        |range: &Range<usize>| ([1, 1, 1, 1, 1, range.len() as u32], View::new(range.start as u32, [0, 0, 0, 0, 0, 1]));
+    let outside =
+        |region, range: &Range<usize>| DdrView { region, offset: range.start as u64, strides: [0, 0, 0, 0, 0, 1] };
+    let load = |region, range: Range<usize>| {
+        let (shape, destination) = line(&range);
+        Load { shape, element_bytes: 1, source: outside(region, &range), destination }
+    };
+    let (shape, source) = line(&results);
+    let store = Store { shape, element_bytes: 1, source, destination: outside(MemoryRegion::Output(0), &results) };
+    let loads = [load(MemoryRegion::Input(0), 0..L1M), load(MemoryRegion::Constants, constants)].map(Operation::from);
+    let all: Vec<Operation> = loads.into_iter().chain(operations.iter().cloned()).chain([store.into()]).collect();
+    let mut counts = [0; Engine::COUNT];
+    let mut instructions: Vec<Instruction> = Vec::new();
+    for operation in all {
+        let before = instructions.last().map(Instruction::engine);
+        let waits: Vec<_> = before.map(|engine| (engine, counts[engine.index()])).into_iter().collect();
+        counts[operation.engine().index()] += 1;
+        instructions.push(instruction(operation, &waits));
+    }
+    let bytes = L1M as u64;
+    let program = Program { inputs: vec![bytes], outputs: vec![bytes], constants: bytes, ..program(instructions) };
+    let expected = Machine::owning(program.clone(), target())?.run(&[image], image)?;
+    let mut convolutions = 0;
+    for level in Level::available() {
+        let executable = FastProgram::for_level(Machine::owning(program.clone(), target())?, image.to_vec(), level)?;
+        for _ in 0..2 {
+            assert_eq!(executable.run(&[image])?, expected, "{level:?}");
+        }
+        convolutions = executable.convolutions();
+    }
+    Ok((expected.concat()[results].to_vec(), convolutions))
 }
 
 fn execute(operation: impl Into<Operation>, image: &[u8]) -> Vec<u8> {

@@ -213,8 +213,11 @@ impl Moments {
 /// The products of a layer; none when nothing was taken of its input.
 fn products(taken: &[TakenValues], index: usize, layer: &LinearLayer, step: Step) -> Option<Vec<Products>> {
     let mut products = Vec::new();
+    // Of all samples in the same memory: the system clears what is allocated anew.
+    let mut lines: Vec<i16> = Vec::new();
     for (&TakenColumns { columns, .. }, numbers) in taken.iter().flat_map(|taken| taken.columns_of(index)) {
-        let lines: Vec<i16> = numbers.iter().map(|&value| step.of(value)).collect();
+        lines.clear();
+        lines.extend(numbers.iter().map(|&value| step.of(value)));
         let groups = lines.chunks((layer.terms * columns).max(1));
         let blocks = groups.flat_map(|group| group.chunks((BLOCK * columns).max(1)));
         for (index, block) in blocks.enumerate() {

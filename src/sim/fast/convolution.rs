@@ -4,13 +4,14 @@
 
 use std::sync::Mutex;
 
-use crate::nash::isa::{Convolution, View};
+use crate::nash::isa::{BpuElement, Convolution, View};
+use crate::numerics::Destination;
 use crate::sim::machine::Fault;
 use crate::team::TeamRun;
 
 use super::dense::DenseJob;
 use super::depthwise::DepthwiseJob;
-use super::kernel::Level;
+use super::kernel::{Level, lanes};
 use super::pack::{self, Parameters, Weights};
 use super::panel::{self, Panel, PanelSource, Tile};
 use super::walk::outside;
@@ -137,11 +138,42 @@ impl Operands<'_> {
         let source =
             PanelSource { level, tile, zero: o.zero_points[0] as u8, offset: level.offset(pack::input(o)) as u8 };
         let strides = [image, row, column];
+        let job = ConvolutionJob { o, level, source, weights, starts, parameters, accumulate, strides };
         if o.depthwise {
-            let job = DepthwiseJob { o, level, source, weights, starts, parameters, accumulate, strides };
-            return job.run(team, panels, results);
+            return DepthwiseJob(job).run(team, panels, results);
         }
-        DenseJob { o, level, source, weights, starts, parameters, accumulate, strides }.run(team, panels, results);
+        DenseJob(job).run(team, panels, results);
+    }
+}
+
+/// A convolution with all that its tasks share.
+pub(super) struct ConvolutionJob<'a> {
+    pub o: &'a Convolution,
+    pub level: Level,
+    pub source: PanelSource<'a>,
+    pub weights: &'a Weights,
+    /// What the sums of each output channel begin with; padded.
+    pub starts: &'a [i32],
+    pub parameters: Option<&'a Parameters>,
+    /// Sums of earlier parts, without gaps.
+    pub accumulate: Option<&'a [i32]>,
+    /// Bytes from one image, row, column of the output to the next.
+    pub strides: [usize; 3],
+}
+
+impl ConvolutionJob<'_> {
+    /// Where rescaled sums go.
+    pub fn destination(&self) -> Destination {
+        Destination { zero_point: self.o.zero_points[1], clamp: self.o.clamp }
+    }
+
+    /// Writes finished sums as elements of the output.
+    pub fn write(&self, sums: &[i32], results: &mut [u8]) {
+        match self.o.output_element {
+            BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(self.level, sums, results),
+            BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
+            BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
+        }
     }
 }
 

@@ -4,15 +4,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::nash::isa::{BpuElement, Convolution};
-use crate::numerics::Destination;
+use crate::nash::isa::BpuElement;
 use crate::team::TeamRun;
 
+use super::convolution::ConvolutionJob;
 use super::kernel::{
-    self, BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, Level, PIXELS, Results, Sums, WindowRuns, lanes,
+    self, BLOCK, BLOCKS, Begin, DenseCell, DenseFinish, DenseInputs, PIXELS, Results, Sums, WindowRuns, lanes,
 };
-use super::pack::{Parameters, Weights};
-use super::panel::{Panel, PanelLayout, PanelRows, PanelSource};
+use super::panel::{Panel, PanelLayout, PanelRows};
 
 /// Multiply-accumulates from which threads pay off. Tests have little memory, and yet several tasks.
 const PARALLEL_FROM: usize = if cfg!(test) { 1 << 9 } else { 1 << 19 };
@@ -26,19 +25,7 @@ const TASKS_PER_THREAD: usize = 4;
 const CELLS: usize = if cfg!(test) { 1 } else { 4 * PIXELS };
 
 /// A dense convolution with all that its tasks share.
-pub(super) struct DenseJob<'a> {
-    pub o: &'a Convolution,
-    pub level: Level,
-    pub source: PanelSource<'a>,
-    pub weights: &'a Weights,
-    /// What the sums of each output channel begin with; padded.
-    pub starts: &'a [i32],
-    pub parameters: Option<&'a Parameters>,
-    /// Sums of earlier parts, without gaps.
-    pub accumulate: Option<&'a [i32]>,
-    /// Bytes from one image, row, column of the output to the next.
-    pub strides: [usize; 3],
-}
+pub(super) struct DenseJob<'a>(pub ConvolutionJob<'a>);
 
 /// How a convolution is cut into tasks.
 struct Tasks {
@@ -74,18 +61,18 @@ struct Place {
 impl DenseJob<'_> {
     /// Computes everything. There is a panel for each thread.
     pub fn run(&self, team: &mut TeamRun<'_>, panels: &[Mutex<Panel>], results: &mut [u8]) {
-        let [images, rows, columns, outputs] = self.o.output_shape.map(|size| size as usize);
-        let [kernel_rows, kernel_columns] = self.o.window.kernel.map(|size| size as usize);
+        let [images, rows, columns, outputs] = self.0.o.output_shape.map(|size| size as usize);
+        let [kernel_rows, kernel_columns] = self.0.o.window.kernel.map(|size| size as usize);
         let products =
-            images * rows * columns * outputs * kernel_rows * kernel_columns * self.o.input_shape[3] as usize;
+            images * rows * columns * outputs * kernel_rows * kernel_columns * self.0.o.input_shape[3] as usize;
         let is_parallel = products >= PARALLEL_FROM && team.threads() > 1;
         let tasks = self.cut(if is_parallel { team.threads() * TASKS_PER_THREAD } else { 1 });
-        let layout = PanelLayout::new(self.o, self.source.tile.cell, tasks.rows);
+        let layout = PanelLayout::new(self.0.o, self.0.source.tile.cell, tasks.rows);
         let count = images * tasks.chunks * tasks.splits;
         panels.iter().for_each(|panel| panel.lock().unwrap_or_else(PoisonError::into_inner).forget());
         // SAFETY: no two tasks have the same cell and channel, and validation has found that no two of their results share a byte.
         let results = unsafe { Results::new(results) };
-        let shared = Shared { tasks, layout, runs: layout.runs(self.o), results };
+        let shared = Shared { tasks, layout, runs: layout.runs(self.0.o), results };
         let job = |task: usize, thread: usize| {
             if let Some(panel) = panels.get(thread) {
                 self.task(&shared, task, &mut panel.lock().unwrap_or_else(PoisonError::into_inner));
@@ -100,16 +87,16 @@ impl DenseJob<'_> {
 
     /// Into about as many tasks as are wanted. Many weights had better be read by few tasks each, else rows by few.
     fn cut(&self, wanted: usize) -> Tasks {
-        let [images, rows, columns, outputs] = self.o.output_shape.map(|size| size as usize);
+        let [images, rows, columns, outputs] = self.0.o.output_shape.map(|size| size as usize);
         let blocks = outputs.div_ceil(BLOCK);
         // Blocks in equal groups.
         let together = blocks.div_ceil(blocks.div_ceil(BLOCKS));
         let groups = blocks.div_ceil(together);
         let mut height = rows;
-        while height > 1 && PanelLayout::new(self.o, self.source.tile.cell, height).bytes() > PANEL {
+        while height > 1 && PanelLayout::new(self.0.o, self.0.source.tile.cell, height).bytes() > PANEL {
             height = height.div_ceil(2);
         }
-        if self.weights.bytes() <= FEW_WEIGHTS {
+        if self.0.weights.bytes() <= FEW_WEIGHTS {
             height = height.min((images * rows).div_ceil(wanted).max(CELLS.div_ceil(columns)));
         }
         let chunks = rows.div_ceil(height);
@@ -121,11 +108,11 @@ impl DenseJob<'_> {
         let Tasks { rows, chunks, splits, together, groups } = shared.tasks;
         let (chunk, split) = (task / splits, task % splits);
         let (image, first) = (chunk / chunks, chunk % chunks * rows);
-        let [_, all_rows, columns, _] = self.o.output_shape.map(|size| size as usize);
+        let [_, all_rows, columns, _] = self.0.o.output_shape.map(|size| size as usize);
         let rows = PanelRows { image, first, count: rows.min(all_rows - first) };
-        let [image_step, row_step, column_step] = self.strides;
+        let [image_step, row_step, column_step] = self.0.strides;
         let place = image * image_step + first * row_step;
-        panel.fill(&shared.layout, &self.source, rows, place, [row_step, column_step]);
+        panel.fill(&shared.layout, &self.0.source, rows, place, [row_step, column_step]);
         let (bytes, cells) = panel.parts();
         let number = (image * all_rows + first) * columns;
         let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
@@ -141,45 +128,37 @@ impl DenseJob<'_> {
     /// Computes some cells for some blocks of output channels.
     fn cells(&self, inputs: DenseInputs<'_>, place: Place, sums: &mut Sums, results: Results<'_>) {
         let Place { block, blocks, number } = place;
-        let outputs = self.o.output_shape[3] as usize;
+        let outputs = self.0.o.output_shape[3] as usize;
         let first = block * BLOCK;
         let channels = (blocks * BLOCK).min(outputs - first);
-        let mut begin = Begin::At(&self.starts[first..]);
-        if let Some(earlier) = self.accumulate {
+        let mut begin = Begin::At(&self.0.starts[first..]);
+        if let Some(earlier) = self.0.accumulate {
             for (index, sums) in sums.iter_mut().enumerate().take(inputs.cells.len()) {
                 let sums = &mut sums[..channels];
-                sums.copy_from_slice(&self.starts[first..][..channels]);
-                lanes::sum(self.level, sums, &earlier[(number + index) * outputs + first..][..channels]);
+                sums.copy_from_slice(&self.0.starts[first..][..channels]);
+                lanes::sum(self.0.level, sums, &earlier[(number + index) * outputs + first..][..channels]);
             }
             begin = Begin::There;
         }
-        let finish = self.parameters.filter(|_| self.o.output_element == BpuElement::I8).map(|parameters| {
-            DenseFinish { channels: parameters.from(first, channels), to: self.destination(), results, offset: first }
+        let finish = self.0.parameters.filter(|_| self.0.o.output_element == BpuElement::I8).map(|parameters| {
+            DenseFinish { channels: parameters.from(first, channels), to: self.0.destination(), results, offset: first }
         });
         let blocks = channels.div_ceil(BLOCK);
-        if !kernel::dense(self.level, inputs, self.weights.dense(block), blocks, (begin, sums), finish) {
+        if !kernel::dense(self.0.level, inputs, self.0.weights.dense(block), blocks, (begin, sums), finish) {
             self.end(inputs.cells, first, channels, sums, results);
         }
     }
 
-    fn destination(&self) -> Destination {
-        Destination { zero_point: self.o.zero_points[1], clamp: self.o.clamp }
-    }
-
     /// Turns sums of some cells, `channels` from output channel `first` on, into results and writes them.
     fn end(&self, cells: &[DenseCell], first: usize, channels: usize, sums: &mut Sums, results: Results<'_>) {
-        let bytes = self.o.output_element.bytes() as usize;
-        if let Some(parameters) = self.parameters {
+        let bytes = self.0.o.output_element.bytes() as usize;
+        if let Some(parameters) = self.0.parameters {
             let sums = sums[..cells.len()].as_flattened_mut();
-            lanes::finish(self.level, sums, BLOCKS * BLOCK, parameters.from(first, channels), self.destination());
+            lanes::finish(self.0.level, sums, BLOCKS * BLOCK, parameters.from(first, channels), self.0.destination());
         }
         for (cell, sums) in cells.iter().zip(sums.iter()) {
             let place = cell.place + first * bytes;
-            results.write(place..place + channels * bytes, |results| match self.o.output_element {
-                BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(self.level, sums, results),
-                BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
-                BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
-            });
+            results.write(place..place + channels * bytes, |results| self.0.write(sums, results));
         }
     }
 }

@@ -4,13 +4,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::nash::isa::{BpuElement, Convolution};
-use crate::numerics::Destination;
+use crate::nash::isa::BpuElement;
 use crate::team::TeamRun;
 
-use super::kernel::{self, DepthwiseInputs, Finish, Input, LANES, Level, Results, Taps, lanes};
-use super::pack::{Parameters, Weights};
-use super::panel::{Panel, PanelLayout, PanelRows, PanelSource};
+use super::convolution::ConvolutionJob;
+use super::kernel::{self, DepthwiseInputs, Finish, Input, LANES, Results, Taps, lanes};
+use super::panel::{Panel, PanelLayout, PanelRows};
 
 /// Multiply-accumulates from which threads pay off. Tests have little memory, and yet several tasks.
 const PARALLEL_FROM: usize = if cfg!(test) { 1 << 7 } else { 1 << 15 };
@@ -67,19 +66,7 @@ impl TapOrder {
 }
 
 /// A depthwise convolution with all that its rows share.
-pub(super) struct DepthwiseJob<'a> {
-    pub o: &'a Convolution,
-    pub level: Level,
-    pub source: PanelSource<'a>,
-    pub weights: &'a Weights,
-    /// What the sums of each output channel begin with; padded.
-    pub starts: &'a [i32],
-    pub parameters: Option<&'a Parameters>,
-    /// Sums of earlier parts, without gaps.
-    pub accumulate: Option<&'a [i32]>,
-    /// Bytes from one image, row, column of the output to the next.
-    pub strides: [usize; 3],
-}
+pub(super) struct DepthwiseJob<'a>(pub ConvolutionJob<'a>);
 
 /// What tasks need besides the convolution.
 struct Shared<'a> {
@@ -102,11 +89,11 @@ struct Cells {
 impl DepthwiseJob<'_> {
     /// Computes everything. There is a panel for each thread.
     pub fn run(&self, team: &mut TeamRun<'_>, panels: &[Mutex<Panel>], results: &mut [u8]) {
-        let [images, rows, columns, channels] = self.o.output_shape.map(|size| size as usize);
-        let order = TapOrder::new(self.weights.input, self.o.window.kernel);
+        let [images, rows, columns, channels] = self.0.o.output_shape.map(|size| size as usize);
+        let order = TapOrder::new(self.0.weights.input, self.0.o.window.kernel);
         let is_parallel = images * rows * columns * channels * order.len() >= PARALLEL_FROM && team.threads() > 1;
         let height = self.height(if is_parallel { team.threads() * TASKS_PER_THREAD } else { 1 });
-        let layout = PanelLayout::new(self.o, self.source.tile.cell, height);
+        let layout = PanelLayout::new(self.0.o, self.0.source.tile.cell, height);
         panels.iter().for_each(|panel| panel.lock().unwrap_or_else(PoisonError::into_inner).forget());
         // SAFETY: no two tasks have the same row, and rows lie one behind the other.
         let results = unsafe { Results::new(results) };
@@ -126,9 +113,9 @@ impl DepthwiseJob<'_> {
 
     /// Output rows of a task, for about as many tasks as are wanted. Rows of windows that overlap had better stay together.
     fn height(&self, wanted: usize) -> usize {
-        let [images, rows, ..] = self.o.output_shape.map(|size| size as usize);
+        let [images, rows, ..] = self.0.o.output_shape.map(|size| size as usize);
         let mut height = (images * rows).div_ceil(wanted).max(2).min(rows);
-        while height > 1 && PanelLayout::new(self.o, self.source.tile.cell, height).bytes() > PANEL {
+        while height > 1 && PanelLayout::new(self.0.o, self.0.source.tile.cell, height).bytes() > PANEL {
             height = height.div_ceil(2);
         }
         height
@@ -136,13 +123,13 @@ impl DepthwiseJob<'_> {
 
     fn task(&self, shared: &Shared<'_>, task: usize, panel: &mut Panel) {
         let (image, first) = (task / shared.chunks, task % shared.chunks * shared.rows);
-        let [_, rows, columns, channels] = self.o.output_shape.map(|size| size as usize);
+        let [_, rows, columns, channels] = self.0.o.output_shape.map(|size| size as usize);
         let wanted = PanelRows { image, first, count: shared.rows.min(rows - first) };
-        let [image_step, row_step, column_step] = self.strides;
+        let [image_step, row_step, column_step] = self.0.strides;
         let place = image * image_step + first * row_step;
-        panel.fill(&shared.layout, &self.source, wanted, place, [row_step, column_step]);
+        panel.fill(&shared.layout, &self.0.source, wanted, place, [row_step, column_step]);
         let (panel, cells) = panel.parts();
-        let bytes = channels * self.o.output_element.bytes() as usize;
+        let bytes = channels * self.0.o.output_element.bytes() as usize;
         for (row, cells) in cells.chunks(columns).enumerate() {
             let number = (image * rows + first + row) * columns;
             for (run, cells) in cells.chunks(shared.taps.cells()).enumerate() {
@@ -158,16 +145,16 @@ impl DepthwiseJob<'_> {
 
     /// Computes neighbouring cells.
     fn cells(&self, inputs: DepthwiseInputs<'_>, cells: Cells, results: &mut [u8]) {
-        let outputs = self.o.output_shape[3] as usize;
-        let together = self.weights.input == Input::I8 && self.accumulate.is_none();
+        let outputs = self.0.o.output_shape[3] as usize;
+        let together = self.0.weights.input == Input::I8 && self.0.accumulate.is_none();
         for first in (0..outputs).step_by(LANES) {
             let channels = LANES.min(outputs - first);
-            let weights = self.weights.depthwise(first, channels);
+            let weights = self.0.weights.depthwise(first, channels);
             let left = match self.finish_i8(first, channels).filter(|_| together) {
                 Some(finish) => {
-                    let starts = &self.starts[first..first + channels];
+                    let starts = &self.0.starts[first..first + channels];
                     kernel::depthwise_i8(
-                        self.level,
+                        self.0.level,
                         inputs,
                         cells.count,
                         weights,
@@ -181,7 +168,7 @@ impl DepthwiseJob<'_> {
             for index in (0..cells.count).filter(|index| left >> index & 1 != 0) {
                 let mut sums = [0; LANES];
                 self.begin(cells.number + index, first, &mut sums[..channels]);
-                kernel::depthwise(self.level, inputs, index, weights, &mut sums);
+                kernel::depthwise(self.0.level, inputs, index, weights, &mut sums);
                 self.end(index, first, channels, &mut sums, results);
             }
         }
@@ -189,38 +176,30 @@ impl DepthwiseJob<'_> {
 
     /// What the sums of an output cell begin with, from output channel `first` on.
     fn begin(&self, number: usize, first: usize, sums: &mut [i32]) {
-        sums.copy_from_slice(&self.starts[first..first + sums.len()]);
-        if let Some(earlier) = self.accumulate {
-            let cell = number * self.o.output_shape[3] as usize + first;
-            lanes::sum(self.level, sums, &earlier[cell..][..sums.len()]);
+        sums.copy_from_slice(&self.0.starts[first..first + sums.len()]);
+        if let Some(earlier) = self.0.accumulate {
+            let cell = number * self.0.o.output_shape[3] as usize + first;
+            lanes::sum(self.0.level, sums, &earlier[cell..][..sums.len()]);
         }
     }
 
     /// How sums of some output channels become results, where these are int8.
     fn finish_i8(&self, first: usize, channels: usize) -> Option<Finish<'_>> {
-        let parameters = self.parameters.filter(|_| self.o.output_element == BpuElement::I8)?;
-        Some(Finish { channels: parameters.from(first, channels), to: self.destination(), step: self.strides[2] })
-    }
-
-    fn destination(&self) -> Destination {
-        Destination { zero_point: self.o.zero_points[1], clamp: self.o.clamp }
+        let parameters = self.0.parameters.filter(|_| self.0.o.output_element == BpuElement::I8)?;
+        Some(Finish { channels: parameters.from(first, channels), to: self.0.destination(), step: self.0.strides[2] })
     }
 
     /// Turns the sums of a cell, `channels` from output channel `first` on, into results and writes them.
     fn end(&self, cell: usize, first: usize, channels: usize, sums: &mut [i32; LANES], results: &mut [u8]) {
-        let bytes = self.o.output_element.bytes() as usize;
-        let results = &mut results[cell * self.strides[2] + first * bytes..];
+        let bytes = self.0.o.output_element.bytes() as usize;
+        let results = &mut results[cell * self.0.strides[2] + first * bytes..];
         if let Some(finish) = self.finish_i8(first, channels) {
-            return kernel::finish_i8(self.level, sums, LANES, finish, results);
+            return kernel::finish_i8(self.0.level, sums, LANES, finish, results);
         }
-        if let Some(parameters) = self.parameters {
-            lanes::finish(self.level, sums, LANES, parameters.from(first, channels), self.destination());
+        if let Some(parameters) = self.0.parameters {
+            lanes::finish(self.0.level, sums, LANES, parameters.from(first, channels), self.0.destination());
         }
         let results = &mut results[..channels * bytes];
-        match self.o.output_element {
-            BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(self.level, sums, results),
-            BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
-            BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
-        }
+        self.0.write(sums, results)
     }
 }

@@ -212,14 +212,14 @@ fn measure_some(
     let Measurement { mut observers, mut outputs, mut first, .. } = Measurement::default();
     let mut taken = TakenValues::default();
     let mut not_finite = None;
-    let mut observe = |name: &str, shown: &[f32]| {
+    let mut observe = |name: &str, shown: &[f32], shape: &[usize]| {
         let observer = match observers.get_mut(name) {
             Some(observer) => observer,
             None => observers
                 .entry(name.to_owned())
                 .or_insert_with(|| if histograms.contains(name) { Observer::default() } else { Observer::of_ends() }),
         };
-        observer.observe(shown);
+        observer.observe(shown, shape);
         if not_finite.is_none() && observer.not_finite() > 0 {
             not_finite = Some(name.to_owned());
         }
@@ -230,10 +230,10 @@ fn measure_some(
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
             if let Some(source) = names.get(name).filter(|_| !masked.take(name, values)) {
-                observe(source, values);
+                observe(source, values, &view.shape);
             }
             for (name, shown) in masked.see(name, values) {
-                observe(&name, &shown);
+                observe(&name, &shown, &[shown.len()]);
             }
             taken.take(moments, index, name, values);
             if index == 0 {
@@ -241,7 +241,7 @@ fn measure_some(
             }
         })?;
         for (name, shown) in masked.rest() {
-            observe(&name, &shown);
+            observe(&name, &shown, &[shown.len()]);
         }
         if index == 0 {
             first.outputs = given.iter().map(floats).collect();

@@ -27,6 +27,7 @@ mod observer;
 mod placement;
 pub mod precision;
 mod ranges;
+mod repeats;
 pub mod requests;
 mod round_weights;
 pub mod rounded_weights;
@@ -43,6 +44,7 @@ mod take_scales;
 mod thresholds;
 pub mod weight_search;
 mod wide_weights;
+mod widen;
 mod zero_points;
 
 pub use bias_correction::correct_biases;

@@ -80,6 +80,19 @@ pub fn first(candidates: &[Candidate], noise: &[f64], count: usize) -> BTreeMap<
     order.map(|(candidate, _)| (candidate.value.clone(), candidate.wide)).collect()
 }
 
+/// How many candidates, those with the most noise for their cost first, cost about halfway between what `less` and `more` of them cost.
+pub fn halfway(candidates: &[Candidate], noise: &[f64], less: usize, more: usize) -> usize {
+    let costs: Vec<u64> = by_worth(candidates, noise).iter().map(|(candidate, _)| candidate.cost).collect();
+    let between = costs.get(less..more).unwrap_or_default();
+    let half = between.iter().sum::<u64>() / 2;
+    let mut sum = 0;
+    let reached = between.iter().position(|cost| {
+        sum += cost;
+        sum > half
+    });
+    less + reached.unwrap_or(0)
+}
+
 /// Candidates with their noise, those with the most for their cost first.
 fn by_worth<'s>(candidates: &'s [Candidate], noise: &[f64]) -> Vec<(&'s Candidate, f64)> {
     let mut order: Vec<(&Candidate, f64)> = candidates.iter().zip(noise.iter().copied()).collect();

@@ -31,8 +31,9 @@ pub enum RangeChooser {
     /// smallest (S. Migacz, "8-bit inference with TensorRT", 2017). Each bin goes to the integer that its middle rounds to, and what is exactly 0
     /// has no part: every scale shows it. The divergence does not ask how far a value is moved: of a gate that is mostly nearly shut
     /// it would cut off all that is open. So the mean square error must not be larger than with the largest magnitude, outliers aside.
+    /// An area in which nothing changes, as padding is, counts as one slice.
     KullbackLeibler,
-    /// The smallest mean square of the errors of rounding and of saturation.
+    /// The smallest mean square of the errors of rounding and of saturation, with areas as for the divergence.
     MeanSquaredError,
 }
 
@@ -70,7 +71,12 @@ impl RangeChooser {
     /// The threshold for integers with so many steps from 0 to it.
     fn threshold(self, observer: &Observer, steps: f64) -> f64 {
         let largest = f64::from(observer.largest());
-        let Some(magnitudes) = observer.magnitudes().filter(|_| self.needs_histogram()) else { return largest };
+        let magnitudes = match self {
+            Self::Max | Self::Percentile(1.0..) => None,
+            Self::Percentile(_) => observer.magnitudes(),
+            Self::KullbackLeibler | Self::MeanSquaredError => observer.distinct_magnitudes(),
+        };
+        let Some(magnitudes) = magnitudes else { return largest };
         // Finer than the histogram nothing can be judged.
         let smallest = steps * magnitudes.width;
         let threshold = match self {
@@ -225,7 +231,7 @@ mod tests {
 
     fn observed(values: &[f32]) -> Observer {
         let mut observer = Observer::default();
-        observer.observe(values);
+        observer.observe(values, &[values.len()]);
         observer
     }
 
@@ -260,7 +266,7 @@ mod tests {
     fn max_is_the_largest_magnitude() {
         let values = [0.5, -3_221_225_472.0, 2.0];
         let mut without_histogram = Observer::of_ends();
-        without_histogram.observe(&values);
+        without_histogram.observe(&values, &[3]);
         for observer in [observed(&values), without_histogram] {
             for chooser in [RangeChooser::Max, RangeChooser::Percentile(1.0)] {
                 assert_eq!((chooser.threshold(&observer, 127.0), chooser.needs_histogram()), (3_221_225_472.0, false));
@@ -326,6 +332,29 @@ mod tests {
             assert!(threshold < 20.0, "{chooser:?} {threshold}");
         }
         assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 127.0) < 1.5);
+    }
+
+    /// 25 columns of numbers up to 1, and 75 that are all the same.
+    #[test]
+    fn an_area_of_padding_counts_once() {
+        let cell = |row: usize, column: usize| match column {
+            0..25 => (row * 25 + column) as f32 / 800.0,
+            _ => 0.01 * (1.0 + row as f32 / 32.0),
+        };
+        let of_columns =
+            |columns: usize| -> Vec<f32> { (0..32 * columns).map(|i| cell(i / columns, i % columns)).collect() };
+        let (mut padded, mut once) = (Observer::default(), Observer::default());
+        padded.observe(&of_columns(100), &[1, 1, 32, 100]);
+        once.observe(&of_columns(26), &[1, 1, 32, 26]);
+        let all = observed(&of_columns(100));
+        for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
+            let threshold = chooser.threshold(&padded, 127.0);
+            assert_eq!(threshold, chooser.threshold(&once, 127.0));
+            assert!(threshold > chooser.threshold(&all, 127.0), "{chooser:?}: {threshold}");
+        }
+        // `max_percentile` is a share of all values.
+        let percentile = RangeChooser::Percentile(0.75);
+        assert_eq!(percentile.threshold(&padded, 127.0), percentile.threshold(&all, 127.0));
     }
 
     #[test]

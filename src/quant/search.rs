@@ -7,9 +7,8 @@ use super::{
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     judge::{Likeness, same_best_class},
-    precision::{Candidate, choose, first},
+    precision::Candidate,
     sensitivity::{costs, likenesses, pairs, worst},
-    steps::{LEAST_SHARE, Steps},
     tail::Tail,
     thresholds::{ThresholdRange, assign_float16, assign_thresholds},
 };
@@ -121,17 +120,17 @@ pub(super) struct Trial {
     measured: HashSet<String>,
     /// What had their ranges before operations became float16.
     sources: Sources,
-    verdict: Verdict,
+    pub verdict: Verdict,
     /// Where there is a budget for it.
     latency: Option<f64>,
 }
 
 /// How the outputs of a trial are like those of the float network.
-struct Verdict {
+pub(super) struct Verdict {
     /// The mean cosine of the worst part.
     reached: f64,
     /// What the worst part has for other samples at least, as far as these tell.
-    at_least: f64,
+    pub at_least: f64,
     /// The name of that part.
     worst: String,
     /// By output, how far its worst part is from that of the float network.
@@ -294,60 +293,6 @@ impl<'s> Search<'s, '_> {
         }
         let best = best.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))?;
         Ok((best, reached))
-    }
-
-    /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
-    pub(super) fn widen(&self, mut best: Trial, noise: &[f64], goal: Goal) -> Result<Trial, CalibrationError> {
-        let Goal { wanted, .. } = goal;
-        let (form, reached) = (best.form.clone(), best.verdict.at_least);
-        let mut steps = Steps::new(reached, wanted);
-        // What was reached with how many: they are chosen in one order.
-        let mut known = BTreeMap::from([(0, reached)]);
-        let mut most = 0;
-        while let Some(share) = steps.next(most < self.candidates().len()) {
-            let wide = choose(self.candidates(), noise, if share < LEAST_SHARE { 0.0 } else { share });
-            most = wide.len();
-            if let Some(&reached) = known.get(&most) {
-                steps.saw(share, reached);
-                continue;
-            }
-            let next = self.attempt(Form { wide, ..form.clone() })?;
-            if !goal.allows(&next) {
-                return self.within_budget(best, noise, goal, most);
-            }
-            known.insert(most, next.verdict.at_least);
-            steps.saw(share, next.verdict.at_least);
-            if is_better(next.outcome(), best.outcome(), wanted) {
-                best = next;
-            }
-        }
-        Ok(best)
-    }
-
-    /// The best of what is within the budget, where `beyond` activations as int16 are not: int16 makes a network slower, so that half of what is
-    /// left to ask is ruled out by each trial.
-    fn within_budget(
-        &self,
-        mut best: Trial,
-        noise: &[f64],
-        goal: Goal,
-        mut beyond: usize,
-    ) -> Result<Trial, CalibrationError> {
-        let (form, mut allowed) = (best.form.clone(), best.form.wide.len());
-        while beyond.saturating_sub(allowed) > 1 {
-            let count = allowed + (beyond - allowed) / 2;
-            let wide = first(self.candidates(), noise, count);
-            let next = self.attempt(Form { wide, ..form.clone() })?;
-            if !goal.allows(&next) {
-                beyond = count;
-                continue;
-            }
-            allowed = count;
-            if is_better(next.outcome(), best.outcome(), goal.wanted) {
-                best = next;
-            }
-        }
-        Ok(best)
     }
 
     /// The latency that the budget allows, by that of the int8 form.

@@ -240,7 +240,7 @@ impl Float {
         let jumps = behind_jumps(network);
         for node in &network.model.graph.nodes {
             let Some(value) = self.values.get(&node.name) else { continue };
-            let Some(expected) = node.outputs.first().and_then(|name| network.values.get(name)) else { continue };
+            let Some(expected) = network.named(node).and_then(|name| network.values.get(name)) else { continue };
             // Before opset 13 it is computed on a matrix that has its name.
             let matrix = network.model.opset < 13 && shape_rule(&node.operator) == Some(ShapeRule::Softmax);
             if matrix && value.len() == expected.len() {

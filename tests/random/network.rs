@@ -516,6 +516,18 @@ impl Network {
         self.model.graph.inputs.iter().map(|input| &self.values[&input.name]).collect()
     }
 
+    /// The output of a node that its name stands for.
+    pub fn named<'n>(&self, node: &'n Node) -> Option<&'n String> {
+        let graph = &self.model.graph;
+        let is_read = |name: &String| {
+            graph.nodes.iter().any(|other| other.inputs.contains(name))
+                || graph.outputs.iter().any(|output| output.name == *name)
+        };
+        // The positions of a MaxPool whose maxima nobody reads have its name.
+        let first = usize::from(node.operator == "MaxPool" && node.outputs.first().is_some_and(|name| !is_read(name)));
+        node.outputs.get(first)
+    }
+
     /// Writes the model, and its values one after the other as `.npy` with their names beside them.
     pub fn keep(&self, folder: &Path) {
         let file = folder.join(format!("seed-{}", self.seed));

@@ -80,7 +80,8 @@ pub fn first(candidates: &[Candidate], noise: &[f64], count: usize) -> BTreeMap<
     order.map(|(candidate, _)| (candidate.value.clone(), candidate.wide)).collect()
 }
 
-/// How many candidates, those with the most noise for their cost first, cost about halfway between what `less` and `more` of them cost.
+/// The largest number of candidates, those with the most noise for their cost first, that costs no more than halfway between what `less` and
+/// `more` of them cost; `less` where there are not as many.
 pub fn halfway(candidates: &[Candidate], noise: &[f64], less: usize, more: usize) -> usize {
     let costs: Vec<u64> = by_worth(candidates, noise).iter().map(|(candidate, _)| candidate.cost).collect();
     let between = costs.get(less..more).unwrap_or_default();
@@ -169,6 +170,20 @@ fn magnitudes(weights: ArrayView1<'_, f32>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_of_the_cost_between_two_numbers_of_candidates() {
+        let candidate = |cost| Candidate { value: cost.to_string(), cost, wide: ThresholdRange::from(1.0) };
+        // In this order: each has ten times less noise for its cost than the one before.
+        let candidates: Vec<Candidate> = [1, 2, 3, 10, 4].map(candidate).into();
+        let noise = [1e4, 2e3, 300.0, 100.0, 4.0];
+        // Beyond the first two there are 17: 3 are less than half of that, 13 more.
+        assert_eq!(halfway(&candidates, &noise, 2, 5), 3);
+        // Of 20 the first three have 6.
+        assert_eq!(halfway(&candidates, &noise, 0, 5), 3);
+        assert_eq!((halfway(&candidates, &noise, 3, 4), halfway(&candidates, &noise, 4, 4)), (3, 4));
+        assert_eq!((halfway(&candidates, &noise, 2, 9), halfway(&[], &[], 0, 0)), (2, 0));
+    }
 
     #[test]
     fn the_noisiest_for_their_cost_come_first() {

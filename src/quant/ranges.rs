@@ -72,11 +72,10 @@ impl RangeChooser {
     fn threshold(self, observer: &Observer, steps: f64) -> f64 {
         let largest = f64::from(observer.largest());
         let magnitudes = match self {
-            Self::Max | Self::Percentile(1.0..) => None,
-            Self::Percentile(_) => observer.magnitudes(),
+            Self::Max | Self::Percentile(_) => observer.magnitudes(),
             Self::KullbackLeibler | Self::MeanSquaredError => observer.distinct_magnitudes(),
         };
-        let Some(magnitudes) = magnitudes else { return largest };
+        let Some(magnitudes) = magnitudes.filter(|_| self.needs_histogram()) else { return largest };
         // Finer than the histogram nothing can be judged.
         let smallest = steps * magnitudes.width;
         let threshold = match self {

@@ -64,8 +64,8 @@ impl Search<'_, '_> {
     fn halve(&self, mut best: Trial, noise: &[f64], goal: Goal, mut failed: usize) -> Result<Trial, CalibrationError> {
         let form = best.form.clone();
         for _ in 0..HALVINGS {
-            let count = halfway(self.candidates(), noise, failed, best.form.wide.len());
-            if count == failed {
+            let count = halfway(self.candidates(), noise, failed, best.form.wide.len()).max(failed + 1);
+            if count >= best.form.wide.len() {
                 break;
             }
             let next = self.attempt(Form { wide: first(self.candidates(), noise, count), ..form.clone() })?;

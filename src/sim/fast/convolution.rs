@@ -199,16 +199,18 @@ fn overlaps(a: &std::ops::Range<usize>, b: &std::ops::Range<i64>) -> bool {
     (a.start as i64) < b.end && b.start < a.end as i64
 }
 
-/// The bytes of the output where its rows follow one another, so that they can be handed out to threads.
+/// The bytes of the output where its images, rows and columns each lie behind the one before, so that threads can have parts of it.
 fn output_range(o: &Convolution) -> Option<std::ops::Range<usize>> {
     let [images, rows, columns, channels] = o.output_shape.map(i64::from);
     let [image, row, column, channel] = o.output.strides.map(i64::from);
     let bytes = i64::from(o.output_element.bytes());
     let cell = channels * bytes;
+    let of_row = (columns - 1) * column.max(0) + cell;
+    let of_image = (rows - 1) * row.max(0) + of_row;
     let in_order = (channels == 1 || channel == bytes)
         && (columns == 1 || column >= cell)
-        && (rows == 1 || row >= (columns - 1) * column.max(0) + cell)
-        && (images == 1 || image >= rows * row && image % row.max(1) == 0);
+        && (rows == 1 || row >= of_row)
+        && (images == 1 || image >= of_image);
     let range = span(&o.output, &o.output_shape, o.output_element.bytes());
     (in_order && row >= 0 && column >= 0)
         .then_some(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)

@@ -10,7 +10,7 @@ use crate::sim::machine::{Fault, Machine, SimError, zeros};
 use super::convolution::{Prepared, is_supported};
 use super::copy;
 use super::kernel::Level;
-use super::merge::{HandedOn, Joiner, KnownConvolution, Part};
+use super::merge::{HandedOn, Joiner, KnownConvolution, Limits, Part};
 use super::pack::{PackingKey, Weights};
 use super::walk::WalkLayout;
 
@@ -157,7 +157,7 @@ fn without(piece: &StridedRegion, bytes: &StridedRegion) -> Vec<StridedRegion> {
 
 /// An instruction to execute.
 pub(super) struct Step {
-    /// In the program; of several that were joined, the last.
+    /// In the program; of several that were joined, the first, or the last where sums were handed on.
     pub position: usize,
     /// The convolution to execute instead of the instruction.
     pub convolution: Option<Convolution>,
@@ -226,7 +226,8 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     drop(kept);
     let idle = loads.idle();
     let mut packed = HashSet::new();
-    let mut joiner = Joiner::new(&handed_on);
+    let limits = Limits { elements: bytes as u64, weights: room };
+    let mut joiner = Joiner::new(&handed_on, limits);
     parts.into_iter().filter(|part| !idle.contains(&part.position)).for_each(|part| joiner.take(part));
     let steps = joiner.finish().into_iter().map(|part| {
         let position = part.position;

@@ -3,6 +3,9 @@
 //!
 //! A part waits until an instruction comes that touches what it reads or writes; the parts that wait together are joined where they
 //! make one convolution. Sums that are handed on are then never written: only the next part would have read them.
+//!
+//! Validation looks at the instructions of a program, not at what they make together. That writes no byte twice, because no part does and none that waits touches
+//! what another one does; its sizes are looked at here.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,16 +83,14 @@ impl KnownConvolution {
     }
 
     /// One that replaces this one and `next`, which comes behind it, if they are parts of one.
-    fn joined(&self, next: &KnownConvolution) -> Option<KnownConvolution> {
+    fn joined(&self, next: &KnownConvolution, limits: &mut Limits) -> Option<KnownConvolution> {
         let is_whole = |part: &KnownConvolution| part.o.accumulate.is_none() && part.parameters.is_some();
         if !is_whole(self) || !is_whole(next) || self.common() != next.common() {
             return None;
         }
-        let joined = self
-            .with_outputs_of(next)
-            .or_else(|| self.with_cells_of(next, 0))
-            .or_else(|| self.with_cells_of(next, 1))?;
-        is_supported(&joined.o).then_some(joined)
+        self.with_outputs_of(next, limits)
+            .or_else(|| self.with_cells_of(next, 0, limits))
+            .or_else(|| self.with_cells_of(next, 1, limits))
     }
 
     /// What all parts of a convolution that ends have in common.
@@ -102,7 +103,7 @@ impl KnownConvolution {
     }
 
     /// As [`KnownConvolution::joined`], of neighbouring output channels.
-    fn with_outputs_of(&self, next: &KnownConvolution) -> Option<KnownConvolution> {
+    fn with_outputs_of(&self, next: &KnownConvolution, limits: &mut Limits) -> Option<KnownConvolution> {
         let (a, b) = (&self.o, &next.o);
         let outputs = a.output_shape[3];
         let (input, shape) = if a.depthwise {
@@ -123,13 +124,14 @@ impl KnownConvolution {
         if o.depthwise {
             o.input_shape[3] = o.output_shape[3];
         }
+        limits.take(&o, self.weights_beside(next))?;
         let both = |a: &[u8], b: &[u8]| Arc::new([a, b].concat());
         let parameters = self.parameters.as_ref().zip(next.parameters.as_ref()).map(|(a, b)| both(a, b));
-        KnownConvolution::new(o, both(&self.weights, &next.weights), parameters).fitting()
+        Some(KnownConvolution::new(o, both(&self.weights, &next.weights), parameters))
     }
 
     /// As [`KnownConvolution::joined`], of neighbouring rows (axis 0) or columns (axis 1) of the output.
-    fn with_cells_of(&self, next: &KnownConvolution, axis: usize) -> Option<KnownConvolution> {
+    fn with_cells_of(&self, next: &KnownConvolution, axis: usize, limits: &mut Limits) -> Option<KnownConvolution> {
         let (a, b) = (&self.o, &next.o);
         let (dimension, other) = (axis + 1, 1 - axis);
         let outputs = a.output_shape[dimension];
@@ -160,11 +162,12 @@ impl KnownConvolution {
         let mut o = a.clone();
         o.output_shape[dimension] = outputs.checked_add(b.output_shape[dimension])?;
         o.input_shape[dimension] = u32::try_from(end).ok()?;
-        KnownConvolution::new(o, self.weights.clone(), self.parameters.clone()).fitting()
+        limits.take(&o, 0)?;
+        Some(KnownConvolution::new(o, self.weights.clone(), self.parameters.clone()))
     }
 
     /// One that replaces this one and `next`, which takes its sums and adds those of the following input channels.
-    fn with_inputs_of(&self, next: &KnownConvolution) -> Option<KnownConvolution> {
+    fn with_inputs_of(&self, next: &KnownConvolution, limits: &mut Limits) -> Option<KnownConvolution> {
         let (a, b) = (&self.o, &next.o);
         let inputs = a.input_shape[3];
         let follows = !a.depthwise
@@ -184,15 +187,41 @@ impl KnownConvolution {
         let mut o = b.clone();
         (o.input, o.accumulate) = (a.input, a.accumulate);
         o.input_shape[3] = inputs.checked_add(b.input_shape[3])?;
+        limits.take(&o, self.weights_beside(next))?;
         let cells = |part: &KnownConvolution| part.o.input_shape[3] as usize;
         let both = self.weights.chunks_exact(cells(self)).zip(next.weights.chunks_exact(cells(next)));
         let weights = both.flat_map(|(a, b)| [a, b]).collect::<Vec<_>>().concat();
-        KnownConvolution::new(o, Arc::new(weights), next.parameters.clone()).fitting()
+        Some(KnownConvolution::new(o, Arc::new(weights), next.parameters.clone()))
     }
 
-    /// Unless sizes are too large for views.
-    fn fitting(self) -> Option<KnownConvolution> {
-        i32::try_from(self.weights.len()).is_ok().then_some(self)
+    /// The bytes of weights that there are more of when those of this one and of `next` are joined: what others have, too, stays.
+    fn weights_beside(&self, next: &KnownConvolution) -> usize {
+        let goes = |part: &KnownConvolution| if Arc::strong_count(&part.weights) == 1 { part.weights.len() } else { 0 };
+        (self.weights.len() + next.weights.len()).saturating_sub(goes(self) + goes(next))
+    }
+}
+
+/// How large joined convolutions may be. A program repeats what it has for nothing, so that their sizes do not follow from its own.
+pub(super) struct Limits {
+    /// Elements of an input or output: as many as L1M has bytes, as in an instruction.
+    pub elements: u64,
+    /// Bytes of weights that may still come about.
+    pub weights: usize,
+}
+
+impl Limits {
+    /// Counts a convolution that comes about with so many bytes of weights more; none where it would be too large.
+    fn take(&mut self, o: &Convolution, weights: usize) -> Option<()> {
+        let product =
+            |sizes: &[u32]| sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
+        let fits = |sizes: &[u32]| product(sizes).is_some_and(|elements| elements <= self.elements);
+        // Views of weights count in 32 bits.
+        let is_viewed = product(&o.weights_shape()).is_some_and(|bytes| i32::try_from(bytes).is_ok());
+        if !(fits(&o.input_shape) && fits(&o.output_shape) && is_viewed && is_supported(o)) {
+            return None;
+        }
+        self.weights = self.weights.checked_sub(weights)?;
+        Some(())
     }
 }
 
@@ -302,8 +331,8 @@ impl Part {
         Part { position: self.position, convolution: Some(convolution), accesses, sums }
     }
 
-    fn joined(&self, next: &Part) -> Option<Part> {
-        let joined = self.convolution.as_ref()?.joined(next.convolution.as_ref()?)?;
+    fn joined(&self, next: &Part, limits: &mut Limits) -> Option<Part> {
+        let joined = self.convolution.as_ref()?.joined(next.convolution.as_ref()?, limits)?;
         Some(self.replaced_by(joined, None))
     }
 }
@@ -314,11 +343,12 @@ pub(super) struct Joiner<'a> {
     /// Convolutions of which none touches what another one does.
     waiting: Vec<Part>,
     done: Vec<Part>,
+    limits: Limits,
 }
 
 impl<'a> Joiner<'a> {
-    pub fn new(handed_on: &'a HandedOn) -> Joiner<'a> {
-        Joiner { handed_on, waiting: Vec::new(), done: Vec::new() }
+    pub fn new(handed_on: &'a HandedOn, limits: Limits) -> Joiner<'a> {
+        Joiner { handed_on, waiting: Vec::new(), done: Vec::new(), limits }
     }
 
     /// Takes the next instruction.
@@ -346,7 +376,7 @@ impl<'a> Joiner<'a> {
     }
 
     /// The part that goes on from sums of one that waits, together with it.
-    fn continued(&self, part: &Part) -> Option<(usize, Part)> {
+    fn continued(&mut self, part: &Part) -> Option<(usize, Part)> {
         let next = part.convolution.as_ref()?;
         next.o.accumulate?;
         let is_for = |waiting: &Part| waiting.sums.is_some_and(|sums| self.handed_on.is_for(sums, part.position));
@@ -356,7 +386,7 @@ impl<'a> Joiner<'a> {
             return None;
         }
         let first = self.waiting.get(index)?;
-        let joined = first.convolution.as_ref()?.with_inputs_of(next).filter(|joined| is_supported(&joined.o))?;
+        let joined = first.convolution.as_ref()?.with_inputs_of(next, &mut self.limits)?;
         Some((index, part.replaced_by(joined, part.sums)))
     }
 
@@ -364,7 +394,7 @@ impl<'a> Joiner<'a> {
     fn join(&mut self) {
         let mut index = 0;
         while let Some([first, next, ..]) = self.waiting.get(index..) {
-            let Some(joined) = first.joined(next) else {
+            let Some(joined) = first.joined(next, &mut self.limits) else {
                 index += 1;
                 continue;
             };

@@ -125,10 +125,10 @@ pub fn dense(
         if let Some(finish) = finish {
             let channels = finish.channels.scale.len();
             assert!(channels.div_ceil(BLOCK) == blocks, "a scale for each channel");
-            assert!(
-                inputs.cells.iter().all(|cell| finish.results.has(cell.place, channels)),
-                "a place for each result"
-            );
+            let has_place = |place: usize| {
+                place.checked_add(finish.offset).is_some_and(|first| finish.results.has(first, channels))
+            };
+            assert!(inputs.cells.iter().all(|cell| has_place(cell.place)), "a place for each result");
         }
         // SAFETY: the level proves the instructions; lengths were checked above.
         return unsafe { avx512_dense(inputs, weights, blocks, (begin, sums), finish) };

@@ -211,3 +211,46 @@ proptest! {
         try_sequence(&parts, &image(seed), CONSTANTS..L1M, OUTPUT as usize..CONSTANTS).unwrap();
     }
 }
+
+/// One cell of a column that repeats, and another one behind it: a program of a few bytes.
+fn rows_of_a_broadcast(distance: u32) -> [KnownConvolution; 2] {
+    let part = |address: u32| {
+        let o = Convolution {
+            zero_points: [0; 2],
+            depthwise: false,
+            input_shape: [1, 1, distance, 1],
+            output_shape: [1, 1, 1, 1],
+            window: Window { kernel: [1, 1], strides: [distance, 1], dilations: [1, 1], pads: [0, 0] },
+            input_element: BpuElement::I8,
+            input: View { address, strides: [0, 1, 0, 1] },
+            weights: View::new(0, [0; 4]),
+            accumulate: None,
+            parameters: Some(View::new(0, [12])),
+            output_element: BpuElement::I8,
+            clamp: Clamp::I8,
+            output: View { address: OUTPUT + address / distance, strides: [2, 1, 1, 1] },
+        };
+        KnownConvolution::new(o, Arc::new(vec![1]), Some(Arc::new(vec![0; 12])))
+    };
+    [part(0), part(distance)]
+}
+
+#[test]
+fn what_is_joined_is_no_larger_than_memory() {
+    let [a, b] = rows_of_a_broadcast(64);
+    let joined = |elements: u64| a.joined(&b, &mut Limits { elements, weights: 0 }).map(|joined| joined.o.input_shape);
+    assert_eq!(joined(65 * 64), Some([1, 65, 64, 1]));
+    assert_eq!(joined(65 * 64 - 1), None);
+}
+
+#[test]
+fn joined_weights_have_a_limit() {
+    let [mut a, _] = rows_of_a_broadcast(64);
+    a.o.output = View { address: OUTPUT, strides: [2, 2, 2, 1] };
+    let mut b = a.clone();
+    b.o.output.address += 1;
+    // Both have the same byte of weights, which others may have as well: two more come about.
+    let joined = |weights: usize| a.joined(&b, &mut Limits { elements: 64, weights }).map(|joined| joined.weights);
+    assert_eq!(joined(2), Some(Arc::new(vec![1, 1])));
+    assert_eq!(joined(1), None);
+}

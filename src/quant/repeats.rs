@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn few_equal_numbers_are_no_area() {
-        for shape in [vec![1, 40], vec![40], vec![2, 10, 2], vec![3, 3], vec![], vec![0, 4]] {
+        for shape in [vec![1, 40], vec![40], vec![4, 10], vec![3, 3], vec![], vec![0, 4]] {
             assert_eq!(without_repeats(&[1.0; 40], &shape, 1.0), None, "{shape:?}");
         }
         assert_eq!(without_repeats(&[], &[0, 4], 0.0), None);

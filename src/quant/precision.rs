@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn half_of_the_cost_between_two_numbers_of_candidates() {
-        let candidate = |cost| Candidate { value: cost.to_string(), cost, wide: ThresholdRange::from(1.0) };
+        let candidate = |cost: u64| Candidate { value: cost.to_string(), cost, wide: ThresholdRange::from(1.0) };
         // In this order: each has ten times less noise for its cost than the one before.
         let candidates: Vec<Candidate> = [1, 2, 3, 10, 4].map(candidate).into();
         let noise = [1e4, 2e3, 300.0, 100.0, 4.0];

@@ -1,7 +1,9 @@
 //! Convolutions in parts against the scalar definitions, and that they are put together.
 
 use proptest::prelude::*;
+use std::sync::Arc;
 
+use super::{KnownConvolution, Limits};
 use crate::nash::isa::*;
 use crate::sim::machine::tests::{L1M, try_sequence};
 

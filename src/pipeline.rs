@@ -150,9 +150,8 @@ fn quantize(options: &PassOptions) -> String {
         "" => String::new(),
         _ => with_options("quant-round-weights", options, &[("file", "weights")]) + ",",
     };
-    let place = with_options("quant-assign-placement", options, &[("info", "info")]);
     let assign = with_options("quant-assign-thresholds", options, &[("file", "info"), ("default", "default")]);
-    format!("quant-take-scales,{place},{round}{assign},quant-insert-casts,hfloat-verify")
+    format!("quant-take-scales,quant-assign-placement,{round}{assign},quant-insert-casts,hfloat-verify")
 }
 
 fn generate(options: &PassOptions) -> String {

@@ -1,10 +1,6 @@
 //! `quant-assign-placement`: what will run on the BPU, decided before quantization.
 
-use super::{
-    info::QuantInfo,
-    rules::{ACTIVATION_BITS, row_of},
-    thresholds::assign_float16,
-};
+use super::rules::{ACTIVATION_BITS, row_of};
 use crate::bpu::lower::{Placement, place, placement_of};
 use hb_dialects::{
     ElementType,
@@ -23,10 +19,9 @@ pub static PASS: PassDefinition = PassDefinition {
 known yet. One that has a form gets `hfloat.placement = \"bpu\"`. Every other one gets `\"cpu\"` and, as \
 `hfloat.placement_reason`, the sentence that says why: it stays float. A placement of `cpu` that is already there stays. \
 Truth values and positions that are made of what the CPU gives stay there: a detector's selections would go back and forth, a few values at a time. What was made \
-from a node that `cpu` names goes to the CPU whatever forms it has. Operations that `info` says are computed in float16 get `hfloat.float16` first, for forms \
-depend on it.",
+from a node that `cpu` names goes to the CPU whatever forms it has.",
     anchor: "func.func",
-    options: &[CPU, INFO],
+    options: &[CPU],
     run,
 };
 
@@ -36,9 +31,6 @@ const CPU: OptionDefinition = OptionDefinition {
     description: "nodes of the user's network that shall run on the CPU, separated by commas, each written as in a URL",
 };
 
-const INFO: OptionDefinition =
-    OptionDefinition { name: "info", default: "", description: "`{prefix}_quant_info.json`" };
-
 /// Why an operation is on the CPU that could run on the BPU.
 const ASKED: &str = "node_info asks for the CPU";
 /// The same of one that chooses among what the CPU gives.
@@ -47,10 +39,6 @@ const FROM_CPU: &str =
 
 fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    if let Some(file) = options.file("info") {
-        let marked = QuantInfo::read(&file).and_then(|info| assign_float16(function, &info.float16));
-        marked.map_err(|reason| PassFailure::Message(format!("{}: {reason}", file.display())))?;
-    }
     let mut asked: BTreeMap<String, bool> = options.names("cpu").into_iter().map(|name| (name, false)).collect();
     for operation in ir::operations(block) {
         if !asked.is_empty() && Op::of(operation).is_some_and(|op| op != Op::Constant) {

@@ -230,7 +230,7 @@ fn measure_some(
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
             if let Some(source) = names.get(name).filter(|_| !masked.take(name, values)) {
-                observe(source, values, &view.shape);
+                observe(source, values, view.shape);
             }
             for (name, shown) in masked.see(name, values) {
                 observe(&name, &shown, &[shown.len()]);

@@ -226,7 +226,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     drop(kept);
     let idle = loads.idle();
     let mut packed = HashSet::new();
-    let limits = Limits { elements: bytes as u64, weights: room };
+    let limits = Limits { elements: bytes, weights: room };
     let mut joiner = Joiner::new(&handed_on, limits);
     parts.into_iter().filter(|part| !idle.contains(&part.position)).for_each(|part| joiner.take(part));
     let steps = joiner.finish().into_iter().map(|part| {

@@ -58,17 +58,17 @@ fn repeated_slices(values: &[f32], size: usize, inner: usize, tolerance: f32) ->
 }
 
 /// What is the same as the slice that it is compared with, and what is not.
-type Compared = (Vec<(usize, usize)>, Vec<(usize, usize)>);
+type SameAndOther = (Vec<(usize, usize)>, Vec<(usize, usize)>);
 
 /// Compares slices along an axis: each pair is a slice and the one that it may be the same as.
-fn split(values: &[f32], (size, inner): (usize, usize), tolerance: f32, pairs: Vec<(usize, usize)>) -> Compared {
+fn split(values: &[f32], (size, inner): (usize, usize), tolerance: f32, pairs: Vec<(usize, usize)>) -> SameAndOther {
     let (mut same, mut other) = (pairs, Vec::new());
     for plane in values.chunks_exact((size * inner).max(1)) {
         let slice = |index: usize| plane.get(index * inner..(index + 1) * inner).unwrap_or_default();
         let is_same = |&(index, first): &(usize, usize)| {
             slice(index).iter().zip(slice(first)).all(|(own, before)| (own - before).abs() <= tolerance)
         };
-        let (still, not): Compared = same.into_iter().partition(is_same);
+        let (still, not): SameAndOther = same.into_iter().partition(is_same);
         same = still;
         other.extend(not);
         if same.is_empty() {

@@ -49,8 +49,9 @@ impl Search<'_, '_> {
     /// have most of the products. With int16 for the first, other ranges may serve better for the rest than those that were best for int8 alone.
     fn fewer(&self, best: Trial, noise: &[f64], goal: Goal, failed: usize) -> Result<Trial, CalibrationError> {
         let wide = first(self.candidates(), noise, failed);
-        let others = self.calibrated.ranges.iter().filter(|ranges| ranges.0 != best.form.base.0);
-        for base in others.filter(|_| failed > 0) {
+        // Of those with int8 alone the best is known.
+        let others = if wide.is_empty() { &[] } else { self.calibrated.ranges.as_slice() };
+        for base in others.iter().filter(|ranges| ranges.0 != best.form.base.0) {
             let form = Form { base: Rc::new(base.clone()), wide: wide.clone(), ..best.form.clone() };
             let next = self.attempt(form)?;
             if next.outcome().0 >= goal.wanted && goal.allows(&next) {

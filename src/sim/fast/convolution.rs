@@ -1,6 +1,6 @@
 //! TAE: puts the operands of a convolution in the order that kernels want, unless they are.
 //!
-//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
+//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked, and `merge` for joined ones.
 
 use std::sync::Mutex;
 

@@ -1,6 +1,6 @@
 //! Dense convolutions: output cells by output channels, in tasks for all threads.
 //!
-//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
+//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked, and `merge` for joined ones.
 
 use std::sync::{Mutex, PoisonError};
 

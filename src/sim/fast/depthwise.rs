@@ -1,6 +1,6 @@
 //! Depthwise convolutions: output rows in tasks for all threads, neighbouring cells of some channels at a time.
 //!
-//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
+//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked, and `merge` for joined ones.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -4,7 +4,7 @@
 //! A copy costs little beside the products that it is for, as every cell meets all output channels or several kernel cells. Kernels then need
 //! no care for borders, gaps and signs, and run through long rows of neighbours.
 //!
-//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked.
+//! Indexing below is into slices whose sizes follow from the instruction's shapes, which validation has checked, and `merge` for joined ones.
 
 use crate::nash::isa::{Convolution, Window};
 

@@ -6,21 +6,10 @@ use ndarray::ArrayView4;
 
 /// The reals that a tensor's little-endian bytes stand for; `None` for integers without a scale.
 pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
-    // Several scales run along the last dimension: they are those of sums of products.
-    let scale = |index: usize| match &tensor.scale {
-        TensorScale::None => None,
-        TensorScale::PerTensor(affine) => Some(affine.scale as f32),
-        TensorScale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
-    };
-    let zero_point = tensor.scale.zero_point();
-    let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
-        let real = |(index, &q): (usize, &i32)| Some(numerics::dequantize(q.wrapping_sub(zero_point), scale(index)?));
-        integers.iter().enumerate().map(real).collect()
-    };
     let reals = match tensor.element {
-        BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
-        BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
-        BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
+        BpuElement::I8 => dequantized(tensor, bytes.iter().map(|&q| i32::from(q as i8))),
+        BpuElement::I16 => dequantized(tensor, bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q)))),
+        BpuElement::I32 => dequantized(tensor, bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q))),
         BpuElement::U8 => None,
         BpuElement::F16 => {
             Some(bytes.as_chunks().0.iter().map(|real| numerics::of_float16(u16::from_le_bytes(*real))).collect())
@@ -30,6 +19,24 @@ pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Ve
     match layout {
         ValueLayout::Network => Some(reals),
         ValueLayout::ChannelsLast => to_network_order(reals, &tensor.shape),
+    }
+}
+
+/// Integers of a tensor as reals; `None` where it has no scale.
+fn dequantized(tensor: &BpuTensor, integers: impl Iterator<Item = i32>) -> Option<Vec<f32>> {
+    let zero_point = tensor.scale.zero_point();
+    let real = |q: i32, scale: f32| numerics::dequantize(q.wrapping_sub(zero_point), scale);
+    match &tensor.scale {
+        TensorScale::PerTensor(affine) => {
+            let scale = affine.scale as f32;
+            Some(integers.map(|q| real(q, scale)).collect())
+        }
+        // Several scales run along the last dimension: they are those of sums of products.
+        TensorScale::PerChannel { scales, .. } if !scales.is_empty() => {
+            let scales = scales.iter().map(|scale| *scale as f32).cycle();
+            Some(integers.zip(scales).map(|(q, scale)| real(q, scale)).collect())
+        }
+        TensorScale::PerChannel { .. } | TensorScale::None => None,
     }
 }
 

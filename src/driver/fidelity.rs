@@ -11,7 +11,7 @@ use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
 use crate::cpu::{Array, FloatExecutable};
-use crate::hbm::{Hbm, SegmentBody};
+use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
 use crate::nash::lower;
 use crate::numerics::RegionOfInterest;
 use crate::quant::calibrate::NodeValues;
@@ -27,6 +27,8 @@ use hb_dialects::names::{BATCH, input_names, output_names};
 use melior::ir::{BlockLike, Module, OperationRef, ValueLike, operation::OperationLike};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// How the compiled network differs from the quantized one.
 #[derive(Debug, thiserror::Error)]
@@ -88,26 +90,40 @@ impl NetworkStages<'_> {
 
 /// Runs the programs of a `.hbm` in the simulator on what the segments of its `bpu` level are given: they must give the same bytes.
 pub(super) struct ProgramCheck<'x> {
-    hbm: &'x Hbm,
     target: &'x Target,
-    programs: Vec<&'x crate::hbm::SegmentDescription>,
+    count: usize,
+    programs: Receiver<(String, Result<BpuRunner, ExecutionError>)>,
     seen: usize,
     outcome: Result<(), StageError>,
 }
 
 impl<'x> ProgramCheck<'x> {
-    pub(super) fn new(hbm: &'x Hbm, target: &'x Target) -> Self {
-        let segments = hbm.manifest().segments.iter();
-        let programs = segments.filter(|segment| matches!(segment.body, SegmentBody::Bpu(_))).collect();
-        Self { hbm, target, programs, seen: 0, outcome: Ok(()) }
+    /// Makes the programs ready in a thread of their own, while the segments before them run.
+    pub(super) fn new(hbm: &Arc<Hbm>, target: &'x Target) -> Self {
+        let (ready, programs) = sync_channel(1);
+        let (hbm, own_target) = (Arc::clone(hbm), target.clone());
+        let count = bpu_programs(&hbm).count();
+        std::thread::spawn(move || {
+            for program in bpu_programs(&hbm) {
+                let runner = BpuRunner::new(&hbm, program, &own_target, false);
+                // Nobody waits any more where something else failed.
+                if ready.send((program.name.clone(), runner)).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { target, count, programs, seen: 0, outcome: Ok(()) }
     }
 
     /// Checks the program of the next segment of the BPU, which was given `inputs` and gave `outputs`.
     pub(super) fn see(&mut self, segment: &Segment, inputs: &[&[u8]], outputs: &[Vec<u8>]) {
-        if self.outcome.is_ok()
-            && let Some(program) = self.programs.get(self.seen)
-        {
-            self.outcome = check_program(self.hbm, program, self.target, (segment, inputs, outputs));
+        if self.outcome.is_ok() && self.seen < self.count {
+            self.outcome = match self.programs.recv() {
+                Ok((name, runner)) => runner
+                    .map_err(StageError::from)
+                    .and_then(|runner| check_program(&runner, name, self.target, (segment, inputs, outputs))),
+                Err(_) => Err(ExecutionError("the simulator was not made ready".into()).into()),
+            };
         }
         self.seen += 1;
     }
@@ -116,9 +132,14 @@ impl<'x> ProgramCheck<'x> {
     /// [`FidelityError::Program`] names the first node that differs.
     pub(super) fn finish(self) -> Result<(), StageError> {
         self.outcome?;
-        let (found, expected) = (self.programs.len(), self.seen);
+        let (found, expected) = (self.count, self.seen);
         if found == expected { Ok(()) } else { Err(FidelityError::Segments { found, expected }.into()) }
     }
+}
+
+/// The segments of a `.hbm` that run on the BPU.
+fn bpu_programs(hbm: &Hbm) -> impl Iterator<Item = &SegmentDescription> {
+    hbm.manifest().segments.iter().filter(|segment| matches!(segment.body, SegmentBody::Bpu(_)))
 }
 
 /// The bytes of the deployed inputs: the sample where it has their types and sizes, as often as they take it, elsewhere bytes of all values.
@@ -247,14 +268,14 @@ fn padded<'i>(segment: &Segment, inputs: &[&'i [u8]], target: &Target) -> Result
 }
 
 fn check_program(
-    hbm: &Hbm,
-    program: &crate::hbm::SegmentDescription,
+    runner: &BpuRunner,
+    name: String,
     target: &Target,
     (segment, inputs, outputs): (&Segment, &[&[u8]], &[Vec<u8>]),
 ) -> Result<(), StageError> {
     let regions = padded(segment, inputs, target)?;
     let regions: Vec<&[u8]> = regions.iter().map(AsRef::as_ref).collect();
-    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(&regions)?;
+    let (found, _) = runner.run(&regions)?;
     if found == outputs {
         return Ok(());
     }
@@ -262,7 +283,7 @@ fn check_program(
     let output = segment.outputs.get(wrong);
     let last = segment.nodes.iter().find(|node| output.is_some_and(|output| node.outputs.contains(output)));
     let node = first_wrong_node(segment, inputs, target).or_else(|| last.map(|node| node.name.clone()));
-    Err(FidelityError::Program { node: node.unwrap_or_default(), segment: program.name.clone() }.into())
+    Err(FidelityError::Program { node: node.unwrap_or_default(), segment: name }.into())
 }
 
 /// The first node whose result differs when the segment is lowered with all of its results as outputs.
@@ -421,7 +442,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {hfloat.name = "x"}) -> (tensor<1x2x4x4x
             pipeline::run(&context, &mut programs, "bpu-to-nash{march=nash-e}").unwrap();
             let bytes = package(&context, programs.as_operation(), &Compilation::of(&configuration)).unwrap();
             let hbm = Hbm::from_bytes(bytes).unwrap();
-            let mut programs = ProgramCheck::new(&hbm, &target);
+            let mut programs = ProgramCheck::new(&Arc::new(hbm), &target);
             run_segments(function, &bytes_of(&sample()), &mut |segment, inputs, outputs| {
                 programs.see(segment, inputs, outputs);
             })

@@ -25,6 +25,7 @@ use hb_dialects::names::input_names;
 use hb_dialects::quant;
 use melior::ir::{Module, OperationRef, ValueLike};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a stored model holds.
 enum Level {
@@ -162,7 +163,7 @@ impl NetworkStages<'_> {
             let bytes = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
             files.stage(&self.configuration.output_path(".hbm"), &bytes)?;
-            let hbm = Hbm::from_bytes(bytes)?;
+            let hbm = Arc::new(Hbm::from_bytes(bytes)?);
             let function = compare::network(segments.as_operation())?;
             let inputs = deployed_sample(function, (function, &[]))?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();

@@ -11,9 +11,9 @@ use hb_dialects::{
     pass::PassFailure,
 };
 use melior::ir::{Module, OperationRef};
-use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why calibration failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,14 +114,14 @@ pub struct Measured<'m> {
 pub struct Measurement {
     /// By the name of the value.
     pub observers: BTreeMap<String, Observer>,
-    /// The outputs of the samples whose outputs are kept, in their order.
-    pub outputs: Vec<Vec<Array>>,
+    /// The outputs of the samples whose outputs are kept, by sample.
+    pub outputs: BTreeMap<usize, Vec<Array>>,
     /// What was taken to measure moments, by parts of the samples.
     pub taken: Vec<TakenValues>,
     /// What the network makes of the first sample.
     pub first: Values,
-    /// The first value that was infinite or no number, in the order in which the network computes.
-    not_finite: Option<String>,
+    /// The first sample with a value that was infinite or no number, and its first such value in the order in which the network computes.
+    not_finite: Option<(usize, String)>,
 }
 
 impl Measurement {
@@ -136,7 +136,10 @@ impl Measurement {
         }
         self.outputs.extend(next.outputs);
         self.taken.extend(next.taken);
-        self.not_finite = self.not_finite.take().or(next.not_finite);
+        if self.first.nodes.is_empty() && self.first.outputs.is_empty() {
+            self.first = next.first;
+        }
+        self.not_finite = self.not_finite.take().into_iter().chain(next.not_finite).min();
     }
 }
 
@@ -155,11 +158,10 @@ pub fn measure(
     let parts =
         in_parallel(&indices, samples.jobs, |indices| measure_some(executable, measured, indices, samples.read, done))?;
     let mut parts = parts.into_iter();
-    // The first sample is in the first part.
     let mut all = parts.next().unwrap_or_default();
     parts.for_each(|part| all.merge(part));
     match all.not_finite {
-        Some(value) => {
+        Some((_, value)) => {
             let count = all.observers.get(&value).map_or(0, Observer::not_finite);
             Err(CalibrationError::NotFinite { value, count, constant: None })
         }
@@ -167,16 +169,37 @@ pub fn measure(
     }
 }
 
-/// Does work on shares of samples in `jobs` threads; gives the results in the order of samples.
+/// Does work on samples in `jobs` threads, of which each takes the next sample when it is done with one; gives what each thread made. Which samples a
+/// thread has is chance.
 pub(super) fn in_parallel<T: Send>(
     indices: &[usize],
     jobs: usize,
-    work: impl Fn(&[usize]) -> Result<T, CalibrationError> + Sync,
+    work: impl Fn(&mut dyn Iterator<Item = usize>) -> Result<T, CalibrationError> + Sync,
 ) -> Result<Vec<T>, CalibrationError> {
     if indices.is_empty() {
         return Err(CalibrationError::NoSamples);
     }
-    threads(jobs)?.install(|| indices.par_chunks(indices.len().div_ceil(jobs.max(1))).map(&work).collect())
+    let next = AtomicUsize::new(0);
+    let parts = threads(jobs.min(indices.len()))?.broadcast(|_| {
+        let part = work(&mut std::iter::from_fn(|| indices.get(next.fetch_add(1, Ordering::Relaxed)).copied()));
+        if part.is_err() {
+            next.store(indices.len(), Ordering::Relaxed);
+        }
+        part
+    });
+    parts.into_iter().collect()
+}
+
+/// Does work on each sample in `jobs` threads; gives the results in the order of samples.
+pub(super) fn of_each<T: Send>(
+    indices: &[usize],
+    jobs: usize,
+    work: impl Fn(usize) -> Result<T, CalibrationError> + Sync,
+) -> Result<Vec<T>, CalibrationError> {
+    let some = |indices: &mut dyn Iterator<Item = usize>| indices.map(|index| Ok((index, work(index)?))).collect();
+    let parts: Vec<Vec<(usize, T)>> = in_parallel(indices, jobs, some)?;
+    let results: BTreeMap<usize, T> = parts.into_iter().flatten().collect();
+    Ok(results.into_values().collect())
 }
 
 /// `jobs` threads.
@@ -197,22 +220,22 @@ pub fn outputs(
     indices: &[usize],
     samples: &Samples<'_>,
 ) -> Result<Vec<Vec<Array>>, CalibrationError> {
-    let run = |index: &usize| Ok(executable.run(&(samples.read)(executable, *index)?.iter().collect::<Vec<_>>())?);
-    let parts = in_parallel(indices, samples.jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
-    Ok(parts.into_iter().flatten().collect())
+    of_each(indices, samples.jobs, |index| {
+        Ok(executable.run(&(samples.read)(executable, index)?.iter().collect::<Vec<_>>())?)
+    })
 }
 
 fn measure_some(
     executable: &FloatExecutable,
     Measured { names, histograms, outputs_of, moments, masks }: &Measured<'_>,
-    indices: &[usize],
+    indices: &mut dyn Iterator<Item = usize>,
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<Measurement, CalibrationError> {
     let Measurement { mut observers, mut outputs, mut first, .. } = Measurement::default();
     let mut taken = TakenValues::default();
     let mut not_finite = None;
-    let mut observe = |name: &str, shown: &[f32], shape: &[usize]| {
+    let mut observe = |index: usize, name: &str, shown: &[f32], shape: &[usize]| {
         let observer = match observers.get_mut(name) {
             Some(observer) => observer,
             None => observers
@@ -221,19 +244,19 @@ fn measure_some(
         };
         observer.observe(shown, shape);
         if not_finite.is_none() && observer.not_finite() > 0 {
-            not_finite = Some(name.to_owned());
+            not_finite = Some((index, name.to_owned()));
         }
     };
-    for &index in indices {
+    for index in indices {
         let inputs = read(executable, index)?;
         let mut masked = Masks::new(masks);
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
             if let Some(source) = names.get(name).filter(|_| !masked.take(name, values)) {
-                observe(source, values, view.shape);
+                observe(index, source, values, view.shape);
             }
             for (name, shown) in masked.see(name, values) {
-                observe(&name, &shown, &[shown.len()]);
+                observe(index, &name, &shown, &[shown.len()]);
             }
             taken.take(moments, index, name, values);
             if index == 0 {
@@ -241,13 +264,13 @@ fn measure_some(
             }
         })?;
         for (name, shown) in masked.rest() {
-            observe(&name, &shown, &[shown.len()]);
+            observe(index, &name, &shown, &[shown.len()]);
         }
         if index == 0 {
             first.outputs = given.iter().map(floats).collect();
         }
         if outputs_of.contains(&index) {
-            outputs.push(given);
+            outputs.insert(index, given);
         }
         done();
     }

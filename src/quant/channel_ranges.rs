@@ -94,9 +94,9 @@ pub fn channel_ranges(
 ) -> Result<ChannelRanges, CalibrationError> {
     let shapes = scalable(function)?.into_iter().map(|(operation, shape)| (operation.node(), shape));
     let shapes: BTreeMap<String, Vec<usize>> = shapes.collect();
-    let measure = |indices: &[usize]| {
+    let measure = |indices: &mut dyn Iterator<Item = usize>| {
         let mut ranges = ChannelRanges::new();
-        for &index in indices {
+        for index in indices {
             let inputs = (samples.read)(executable, index)?;
             executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
                 let (Some(values), Some(shape)) = (view.values::<f32>(), shapes.get(name)) else { return };

@@ -207,6 +207,7 @@ pub fn calibrate(
         .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
     let measurement = measurement.map_err(|error| with_constant(function, error))?;
     let Measurement { observers, outputs, taken, first: values, .. } = measurement;
+    let outputs = outputs.into_values().collect();
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =
@@ -257,7 +258,7 @@ pub fn check_layers(function: OperationRef<'_, '_>) -> Result<(), CalibrationErr
 /// Outputs that are no numbers are like nothing.
 fn check_outputs(executable: &FloatExecutable, measurement: Measurement) -> Result<Measurement, CalibrationError> {
     for (output, (name, ..)) in executable.outputs().enumerate() {
-        let kept = measurement.outputs.iter().filter_map(|outputs| outputs.get(output));
+        let kept = measurement.outputs.values().filter_map(|outputs| outputs.get(output));
         let is_number = |array: &Array| floats(array).iter().all(|value| !value.is_nan());
         let first = measurement.first.outputs.get(output);
         if first.is_some_and(|values| values.iter().any(|value| value.is_nan())) || !kept.into_iter().all(is_number) {

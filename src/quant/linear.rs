@@ -176,45 +176,67 @@ impl LinearLayer {
         (self.positions() * self.groups * self.rows * self.terms) as u64
     }
 
-    /// Gives every number of a column, those of group after group, with its place in it.
-    pub fn column(&self, values: &[f32], position: usize, mut give: impl FnMut(usize, f32)) {
-        let length = self.groups * self.terms;
+    /// Writes the numbers of the columns at `positions` side by side: a line of them for each term, those of group after group.
+    pub fn columns(&self, values: &[f32], positions: &[usize], lines: &mut [f32]) {
+        let mut lines = lines.chunks_exact_mut(positions.len().max(1));
         match &self.columns {
-            Columns::Windows { input, window } => window_cells(input, window, position, |place, cell| {
-                give(place, cell.and_then(|cell| values.get(cell)).copied().unwrap_or(0.0));
-            }),
+            Columns::Windows { input, window } => window_columns(input, window, values, positions, lines),
             Columns::Cells { cells, .. } => {
-                let first = position / cells.max(&1) * length * cells + position % cells.max(&1);
-                for place in 0..length {
-                    give(place, values.get(first + place * cells).copied().unwrap_or(0.0));
-                }
+                let length = self.groups * self.terms;
+                let image = |position: usize| position / cells.max(&1) * length * cells + position % cells.max(&1);
+                let first: Vec<usize> = positions.iter().map(|&position| image(position)).collect();
+                (0..length).zip(&mut lines).for_each(|(place, line)| gather(values, place * cells, &first, line));
             }
         }
     }
 }
 
-/// The cells of the input under a window, channel by channel; none in the padding.
-fn window_cells(input: &[usize], window: &SlidingWindow, position: usize, mut give: impl FnMut(usize, Option<usize>)) {
-    let (image, start) = window_start(window, position);
+/// No cell: the padding.
+const OUTSIDE: usize = usize::MAX;
+
+/// The values at `offset` behind these cells; 0 outside.
+fn gather(values: &[f32], offset: usize, cells: &[usize], line: &mut [f32]) {
+    for (number, &cell) in line.iter_mut().zip(cells) {
+        *number = values.get(cell.saturating_add(offset)).copied().unwrap_or(0.0);
+    }
+}
+
+/// The cells of the input under windows, a line for each channel and cell of the window.
+fn window_columns<'l>(
+    input: &[usize],
+    window: &SlidingWindow,
+    values: &[f32],
+    positions: &[usize],
+    lines: impl Iterator<Item = &'l mut [f32]>,
+) {
+    let mut lines: Vec<&mut [f32]> = lines.collect();
     let spatial = input.get(2..).unwrap_or_default();
     let plane: usize = spatial.iter().product();
     let channels = input.get(1).copied().unwrap_or(0);
     let kernel: usize = window.kernel.iter().map(|&size| size as usize).product();
+    let starts: Vec<(usize, Vec<i64>)> = positions.iter().map(|&position| window_start(window, position)).collect();
     for offset in 0..kernel {
-        let (mut rest, mut cell, mut stride) = (offset, Some(0usize), 1usize);
-        for (i, &size) in spatial.iter().enumerate().rev() {
-            let width = window.kernel.get(i).map_or(1, |&width| width.max(1) as usize);
-            let dilation = window.dilations.get(i).map_or(1, |&dilation| dilation as i64);
-            let at = start.get(i).copied().unwrap_or(0) + (rest % width) as i64 * dilation;
-            rest /= width;
-            let inside = usize::try_from(at).ok().filter(|&at| at < size);
-            cell = cell.zip(inside).map(|(cell, at)| cell + at * stride);
-            stride *= size;
-        }
-        for channel in 0..channels {
-            give(channel * kernel + offset, cell.map(|cell| (image * channels + channel) * plane + cell));
-        }
+        let cell = |(image, start): &(usize, Vec<i64>)| {
+            cell_of(spatial, window, start, offset).map_or(OUTSIDE, |cell| image * channels * plane + cell)
+        };
+        let cells: Vec<usize> = starts.iter().map(cell).collect();
+        let own = lines.iter_mut().skip(offset).step_by(kernel.max(1));
+        own.take(channels).enumerate().for_each(|(channel, line)| gather(values, channel * plane, &cells, line));
     }
+}
+
+/// The cell of a plane that is cell `offset` of a window which starts here; none in the padding.
+fn cell_of(spatial: &[usize], window: &SlidingWindow, start: &[i64], offset: usize) -> Option<usize> {
+    let (mut rest, mut cell, mut stride) = (offset, 0usize, 1usize);
+    for (i, &size) in spatial.iter().enumerate().rev() {
+        let width = window.kernel.get(i).map_or(1, |&width| width.max(1) as usize);
+        let dilation = window.dilations.get(i).map_or(1, |&dilation| dilation as i64);
+        let at = start.get(i).copied().unwrap_or(0) + (rest % width) as i64 * dilation;
+        rest /= width;
+        cell += usize::try_from(at).ok().filter(|&at| at < size)? * stride;
+        stride *= size;
+    }
+    Some(cell)
 }
 
 /// The image of the batch that a position of the result lies in, and where its window starts; in the padding that is negative.

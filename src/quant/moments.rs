@@ -93,13 +93,7 @@ impl TakenValues {
         let start = numbers.len();
         numbers.resize(start + count, 0.0);
         let lines = numbers.get_mut(start..).unwrap_or_default();
-        for (column, position) in (0..positions).step_by(stride).enumerate() {
-            layer.column(values, position, |place, value| {
-                if let Some(cell) = lines.get_mut(place * columns + column) {
-                    *cell = value;
-                }
-            });
-        }
+        layer.columns(values, &(0..positions).step_by(stride).collect::<Vec<_>>(), lines);
         TakenColumns { columns, piece, numbers: start..start + count }
     }
 

@@ -1,7 +1,7 @@
 //! What the rounding of each value alone costs the outputs.
 
 use super::{
-    calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
+    calibrate::{CalibrationError, Samples, floats, of_each, threads},
     groups::{ScaleGroups, Sources, observed_values},
     judge::{Likeness, OutputParts, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
@@ -257,10 +257,7 @@ impl<'e> Shown<'e> {
     /// # Errors
     /// When a sample cannot be read or run.
     pub(super) fn of_samples(&self, indices: &[usize], samples: &Samples<'_>) -> Result<Vec<Seen>, CalibrationError> {
-        let run = |index: &usize| self.run(&(samples.read)(self.executable, *index)?, &mut |_, _| {});
-        let parts =
-            in_parallel(indices, samples.jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
-        Ok(parts.into_iter().flatten().collect())
+        of_each(indices, samples.jobs, |index| self.run(&(samples.read)(self.executable, index)?, &mut |_, _| {}))
     }
 
     /// What is looked at of one run with altered values.

@@ -133,30 +133,66 @@ fn convolve(
     finish: &Finish,
     output: &BpuTensor,
 ) -> Vec<u8> {
-    let [height, width, filters] = geometry.output;
-    let filter_size = weights.len() / filters;
-    let filters_per_group = filters / geometry.attributes.group;
-    let element = output.element.bytes() as usize;
-    let pixel = filters * element;
+    let pixel = geometry.output[2] * output.element.bytes() as usize;
+    let convolution = Cells { geometry, x, weights, bias, finish, element: output.element };
     let mut bytes = allocate(output);
-    bytes.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(part, bytes)| {
-        let runs =
-            |position: usize| geometry.runs(position / (height * width), position / width % height, position % width);
-        let all: Vec<Vec<Run>> = (0..bytes.len() / pixel).map(|index| runs(part * POSITIONS + index)).collect();
-        for (filter, (weight, bias)) in weights.chunks_exact(filter_size).zip(bias).enumerate() {
-            let group = filter / filters_per_group * geometry.depth;
-            for (runs, bytes) in all.iter().zip(bytes.chunks_exact_mut(pixel)) {
-                let acc = runs.iter().fold(*bias, |acc, run| {
-                    let x = &x[run.x + group..run.x + group + run.length];
-                    dot(acc, x, &weight[run.w..run.w + run.length])
-                });
-                store(output.element, [finish.apply(filter, acc)], &mut bytes[filter * element..]);
-            }
-        }
-    });
+    bytes
+        .par_chunks_mut(POSITIONS * pixel)
+        .enumerate()
+        .for_each(|(part, bytes)| convolution.compute(part * POSITIONS, bytes));
     bytes
 }
 
+/// What cells of the result are computed from.
+struct Cells<'a> {
+    geometry: &'a Geometry<'a>,
+    x: &'a [i16],
+    weights: &'a [i16],
+    bias: &'a [i32],
+    finish: &'a Finish,
+    element: BpuElement,
+}
+
+impl Cells<'_> {
+    /// The cells from `first` on, as many as `bytes` hold.
+    fn compute(&self, first: usize, bytes: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            #[target_feature(enable = "avx2")]
+            fn wide(cells: &Cells<'_>, first: usize, bytes: &mut [u8]) {
+                cells.plainly(first, bytes);
+            }
+            // SAFETY: the processor has the instructions.
+            return unsafe { wide(self, first, bytes) };
+        }
+        self.plainly(first, bytes);
+    }
+
+    #[inline(always)]
+    fn plainly(&self, first: usize, bytes: &mut [u8]) {
+        let [height, width, filters] = self.geometry.output;
+        let filter_size = self.weights.len() / filters;
+        let filters_per_group = filters / self.geometry.attributes.group;
+        let element = self.element.bytes() as usize;
+        let pixel = filters * element;
+        let runs = |position: usize| {
+            self.geometry.runs(position / (height * width), position / width % height, position % width)
+        };
+        let all: Vec<Vec<Run>> = (0..bytes.len() / pixel).map(|index| runs(first + index)).collect();
+        for (filter, (weight, bias)) in self.weights.chunks_exact(filter_size).zip(self.bias).enumerate() {
+            let group = filter / filters_per_group * self.geometry.depth;
+            for (runs, bytes) in all.iter().zip(bytes.chunks_exact_mut(pixel)) {
+                let acc = runs.iter().fold(*bias, |acc, run| {
+                    let x = &self.x[run.x + group..run.x + group + run.length];
+                    dot(acc, x, &weight[run.w..run.w + run.length])
+                });
+                store(self.element, [self.finish.apply(filter, acc)], &mut bytes[filter * element..]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
 fn dot(acc: i32, x: &[i16], w: &[i16]) -> i32 {
     x.iter().zip(w).fold(acc, |acc, (x, w)| accumulate(acc, i32::from(*x), i32::from(*w)))
 }

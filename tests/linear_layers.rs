@@ -27,12 +27,11 @@ struct Recorded {
 impl Recorded {
     /// The columns of the layer, one after another.
     fn columns(&self) -> Vec<Vec<f32>> {
-        let column = |position| {
-            let mut column = vec![f32::NAN; self.layer.groups * self.layer.terms];
-            self.layer.column(&self.input, position, |place, value| column[place] = value);
-            column
-        };
-        (0..self.layer.positions()).map(column).collect()
+        let positions: Vec<usize> = (0..self.layer.positions()).collect();
+        let mut lines = vec![f32::NAN; self.layer.groups * self.layer.terms * positions.len()];
+        self.layer.columns(&self.input, &positions, &mut lines);
+        let column = |position| lines.iter().skip(position).step_by(positions.len()).copied().collect();
+        positions.iter().map(|&position| column(position)).collect()
     }
 
     fn product(&self, column: &[f32], group: usize, row: usize) -> f32 {

@@ -4,6 +4,7 @@ use super::compare::{Crossing, NodeFacts};
 use super::compile::{NetworkStages, OPTIMIZE, StageError};
 use super::configuration::{Configuration, NODE_INFO, Processor, counted};
 use super::log::tell_lines;
+use super::quantize::ASSIGN_PLACEMENT;
 use crate::bpu::lower::Placement;
 use crate::pipeline::{self, on_functions};
 use hb_dialects::pass::word;
@@ -25,7 +26,7 @@ pub(super) fn optimize(configuration: &Configuration) -> String {
 /// say in precision.
 pub(super) fn requested_placement(configuration: &Configuration) -> Option<String> {
     let names: Vec<String> = requested(configuration, Processor::Cpu).into_iter().map(word).collect();
-    (!names.is_empty()).then(|| on_functions(&format!("quant-assign-placement{{cpu={}}}", names.join(","))))
+    (!names.is_empty()).then(|| on_functions(&format!("{ASSIGN_PLACEMENT}{{cpu={}}}", names.join(","))))
 }
 
 impl NetworkStages<'_> {

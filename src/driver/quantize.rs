@@ -54,6 +54,8 @@ const SEARCHED: [RangeMethod; 6] = [
 ];
 /// The pass that takes the scales which a network brings.
 pub(super) const TAKE_SCALES: &str = "quant-take-scales";
+/// The pass that says what runs on the BPU.
+pub(super) const ASSIGN_PLACEMENT: &str = "quant-assign-placement";
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -287,11 +289,13 @@ impl NetworkStages<'_> {
     /// Runs the network on the samples. What is odd about those is told the first time, when they are kept: with `files`.
     fn measure(
         &self,
-        module: &Module<'_>,
+        module: &mut Module<'_>,
         (requests, layers, given): (&TypeRequests, &ChangedLayers, &GivenScales<'_>),
         inputs: &[CheckedInput],
         files: Option<&mut FileSet>,
     ) -> Result<Reference, StageError> {
+        // What is measured is what `hfloat-to-qdq` will quantize, and the form of one operation can depend on where another runs.
+        pipeline::run(self.context, module, &on_functions(ASSIGN_PLACEMENT))?;
         let function = compare::network(module.as_operation())?;
         requests.round_results(function, &self.kinds)?;
         let network = compare::network(given.network.as_ref().unwrap_or(module).as_operation())?;

@@ -37,6 +37,17 @@ fn check(folder: &Path, configuration: &str, hbm: &str) {
     assert!(std::fs::read(folder.join(hbm)).expect("a .hbm") == first, "{commands}");
 }
 
+/// Eight files of so many numbers each, in the folder `samples`.
+fn samples(folder: &Path, count: usize) {
+    let samples = folder.join("samples");
+    std::fs::create_dir(&samples).expect("a folder");
+    for seed in 0..8usize {
+        let values = (0..count).map(|index| ((index * 29 + seed * 13) % 101) as f32 / 50.0 - 1.0);
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        std::fs::write(samples.join(format!("{seed}.bin")), bytes).expect("a sample");
+    }
+}
+
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits")
 }
@@ -233,13 +244,7 @@ fn quantized(integers: bool, more: bool) -> model::Model {
 #[test]
 fn networks_that_are_quantized() {
     let folder = tempfile::tempdir().expect("a folder");
-    let samples = folder.path().join("samples");
-    std::fs::create_dir(&samples).expect("a folder");
-    for seed in 0..8usize {
-        let values = (0..90).map(|index| ((index * 29 + seed * 13) % 101) as f32 / 50.0 - 1.0);
-        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
-        std::fs::write(samples.join(format!("{seed}.bin")), bytes).expect("a sample");
-    }
+    samples(folder.path(), 90);
     for (integers, more, calibration) in [
         (false, false, "cal_data_dir: samples"),
         (false, false, "calibration_type: skip"),
@@ -255,6 +260,59 @@ input_parameters: {{input_type_train: featuremap, input_type_rt: featuremap}}
 calibration_parameters: {{{calibration}}}
 "
         );
+        std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        check(folder.path(), "config.yaml", "out/net.hbm");
+    }
+}
+
+/// float16 next to operations whose form on the BPU depends on where their neighbours run: a cast of truth values, and the positions of maxima.
+#[test]
+fn float16_behind_a_cast_and_behind_positions() {
+    let node = model::Node::new;
+    let window = |node: model::Node| {
+        let two = || model::Attribute::Ints(vec![2, 2]);
+        node.with("kernel_shape", two()).with("strides", two())
+    };
+    let first = || node("a", "Conv", &["x", "w"], &["a"]);
+    let cast = vec![
+        first(),
+        node("g", "Greater", &["a", "t"], &["g"]),
+        node("k", "Cast", &["g"], &["k"]).with("to", model::Attribute::Int(1)),
+        node("m", "Mul", &["a", "k"], &["m"]),
+        node("y", "Conv", &["m", "w"], &["y"]),
+    ];
+    let positions = vec![
+        first(),
+        window(node("p", "MaxPool", &["a"], &["p", "i"])),
+        node("r", "Relu", &["p"], &["r"]),
+        window(node("m", "MaxUnpool", &["r", "i"], &["m"])),
+        node("y", "Conv", &["m", "w"], &["y"]),
+    ];
+    let value = |name: &str| model::Value {
+        name: name.into(),
+        element: Some(hb_dialects::ElementType::F32),
+        shape: Some([1, 8, 6, 8].map(model::Dimension::Fixed).to_vec()),
+    };
+    let numbers: Vec<f32> = (0..64).map(|i| ((i * 37 % 23) as f32 - 11.0) / 16.0).collect();
+    let weight = tensor::Tensor::from_f32s(&numbers).reshaped(vec![8, 8, 1, 1]).expect("a tensor");
+    let limit = tensor::Tensor::from_f32s(&[0.1]).reshaped(vec![]).expect("a scalar");
+    let folder = tempfile::tempdir().expect("a folder");
+    samples(folder.path(), 8 * 48);
+    for nodes in [cast, positions] {
+        let graph = model::Graph {
+            name: "network".into(),
+            nodes,
+            inputs: vec![value("x")],
+            outputs: vec![value("y")],
+            initializers: vec![("w".into(), weight.clone()), ("t".into(), limit.clone())],
+            ..model::Graph::default()
+        };
+        onnx::save(&model::Model::new(9, 19, graph), &folder.path().join("network.onnx")).expect("a model");
+        let text = "
+model_parameters: {onnx_model: network.onnx, march: nash-e, output_model_file_prefix: net, working_dir: out}
+input_parameters: {input_type_train: featuremap, input_type_rt: featuremap}
+calibration_parameters: {cal_data_dir: samples, calibration_type: max, quant_config: {node_config: {m: {qtype: float16}}}}
+";
         std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
         check(folder.path(), "config.yaml", "out/net.hbm");
     }

@@ -183,8 +183,18 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
 
     /// The values whose thresholds calibration must measure, in order.
     pub fn measured(&self) -> impl Iterator<Item = Value<'c, 'a>> + '_ {
+        self.that_are_measured(true)
+    }
+
+    /// The values that need no threshold of their own, in order.
+    pub fn not_measured(&self) -> impl Iterator<Item = Value<'c, 'a>> + '_ {
+        self.that_are_measured(false)
+    }
+
+    fn that_are_measured(&self, wanted: bool) -> impl Iterator<Item = Value<'c, 'a>> + '_ {
+        let is_measured = |position: usize| self.quantized[position] && self.source[position] == position;
         (0..self.values.len())
-            .filter(|&position| self.quantized[position] && self.source[position] == position)
+            .filter(move |&position| is_measured(position) == wanted)
             .map(|position| self.values[position])
     }
 }

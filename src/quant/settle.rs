@@ -4,8 +4,8 @@ use super::{
     groups::ScaleGroups,
     rules::{ACTIVATION_BITS, BIAS_BITS, QuantizationRule, QuantizedRole, ResultScale, WIDE_BITS, rule_of},
     thresholds::{
-        BITS, NARROW_THRESHOLD, OPERAND_BITS, THRESHOLD, ThresholdRange, ZERO_POINT, assigned, assigned_bits,
-        assigned_narrow_threshold, assigned_threshold, assigned_zero_point, value_name,
+        OPERAND_BITS, RANGE, ThresholdRange, assigned, assigned_bits, assigned_narrow_threshold, assigned_threshold,
+        assigned_zero_point, value_name,
     },
 };
 use crate::bpu::lower::{Placement, Types, form_with_scales, place};
@@ -289,7 +289,7 @@ fn keep_threshold<'c, 'a>(
     if source.to_raw().ptr == result.to_raw().ptr {
         return;
     }
-    for name in [THRESHOLD, BITS, NARROW_THRESHOLD, ZERO_POINT] {
+    for name in RANGE {
         if let Some(attribute) = assigned(function, source, name) {
             ir::set_attribute(operation, name, attribute);
         }

@@ -253,7 +253,7 @@ pub fn value_name(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Strin
     }
 }
 
-/// Writes the range of every value that needs one, instead of what it had.
+/// Writes the range of every value that needs one, instead of what it had. What other values had, when they needed one, goes.
 ///
 /// # Errors
 /// When a value has no range, its threshold is no positive number, or its bits are not 8 or 16.
@@ -262,6 +262,9 @@ pub fn assign_thresholds<R: Into<ThresholdRange>>(
     range: impl Fn(&str) -> Option<R>,
 ) -> Result<(), String> {
     let groups = ScaleGroups::of(function).map_err(|error| error.to_string())?;
+    for value in groups.not_measured() {
+        RANGE.iter().for_each(|name| assign(function, value, name, None));
+    }
     for value in groups.measured() {
         let name = value_name(function, value);
         let range = range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
@@ -270,6 +273,9 @@ pub fn assign_thresholds<R: Into<ThresholdRange>>(
     }
     Ok(())
 }
+
+/// The attributes that a range is written as.
+pub(super) const RANGE: [&str; 4] = [THRESHOLD, BITS, NARROW_THRESHOLD, ZERO_POINT];
 
 /// Writes the range of a value instead of what it had.
 pub(super) fn write_range(function: OperationRef<'_, '_>, value: Value<'_, '_>, range: ThresholdRange) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{compare, compare_grouped, data, target};
+use super::tests::{compare, compare_grouped, data, lag, target};
 use super::*;
 use crate::bpu::model::Convolution;
 
@@ -51,11 +51,11 @@ proptest! {
     #[test]
     fn interpolations(
         sizes in [1usize..12, 1usize..12, 1usize..6], resized in [1usize..20, 1usize..20], taps in 1usize..4,
-        first in 0usize..6, length in 1usize..7, pieces in 1usize..7, memory in 3000u64..30_000,
+        first in 0usize..6, length in 1usize..7, pieces in 1usize..7, lag in lag(), memory in 3000u64..30_000,
     ) {
         let segment = network(sizes, resized, taps);
         prop_assume!(compare(&segment, memory).is_some());
-        let groups = [NodeGroup { first, end: (first + length).min(6), pieces }];
+        let groups = [NodeGroup { first, end: (first + length).min(6), pieces, lag }];
         compare_grouped(&segment, &groups, memory);
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{compare_grouped, data, target};
+use super::tests::{compare_grouped, data, lag, target};
 use super::*;
 use crate::bpu::model::Convolution;
 
@@ -77,10 +77,10 @@ proptest! {
     #[test]
     fn softmax_over_channels_in_groups(
         sizes in [1usize..3, 1usize..6, 1usize..12, 1usize..9], filters in 13usize..17, order in any::<[bool; 2]>(), again: bool,
-        first in 0usize..8, length in 1usize..9, pieces in 1usize..7, memory in 8000u64..30_000,
+        first in 0usize..8, length in 1usize..9, pieces in 1usize..7, lag in lag(), memory in 8000u64..30_000,
     ) {
         let segment = with_softmax(sizes, filters, order, again);
-        let groups = [NodeGroup { first, end: (first + length).min(segment.nodes.len()), pieces }];
+        let groups = [NodeGroup { first, end: (first + length).min(segment.nodes.len()), pieces, lag }];
         compare_grouped(&segment, &groups, memory);
     }
 
@@ -88,10 +88,10 @@ proptest! {
     #[test]
     fn borders_in_groups(
         sizes in [1usize..3, 1usize..6, 1usize..12, 1usize..9], filters in 1usize..6, order in any::<[bool; 2]>(), first in 0usize..5,
-        length in 1usize..6, pieces in 1usize..7, memory in 3000u64..30_000,
+        length in 1usize..6, pieces in 1usize..7, lag in lag(), memory in 3000u64..30_000,
     ) {
         let segment = network(sizes, filters, order);
-        let groups = [NodeGroup { first, end: (first + length).min(5), pieces }];
+        let groups = [NodeGroup { first, end: (first + length).min(5), pieces, lag }];
         compare_grouped(&segment, &groups, memory);
     }
 }

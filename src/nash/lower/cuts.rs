@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::isa::{Engine, MemoryRegion, Runs};
 use super::super::tile::{OperandRole, TileMemory};
-use super::plan::NodeGroup;
+use super::plan::{Lag, NodeGroup};
 use super::stripes::{Members, Rows, lags, rows_after};
 
 /// No group is longer, so that the work grows with the number of nodes.
@@ -27,6 +27,8 @@ pub struct Cutting {
     pub memory: u64,
     /// Cycles that an engine loses in each stripe because it waits for another. Nobody knows how much of it other work hides.
     pub wait: f64,
+    /// How far nodes are apart.
+    pub lag: Lag,
 }
 
 /// The groups that the estimate finds best.
@@ -49,7 +51,7 @@ pub fn cut(rows: &Rows<'_>, nodes: usize, cutting: Cutting) -> Vec<NodeGroup> {
     }
     let (mut groups, mut end) = (Vec::new(), nodes);
     while let Some(&Prefix { first, pieces, .. }) = best.get(end).filter(|_| end > 0) {
-        groups.extend(pieces.map(|pieces| NodeGroup { first, end, pieces }));
+        groups.extend(pieces.map(|pieces| NodeGroup { first, end, pieces, lag: cutting.lag }));
         end = first;
     }
     groups.reverse();
@@ -75,6 +77,7 @@ struct Cuts<'a> {
     rows: &'a Rows<'a>,
     memory: u64,
     wait: f64,
+    lag: Lag,
     /// Per node, bytes of what is small and lives then.
     passing: Vec<u64>,
     alone: Vec<Option<Alone>>,
@@ -98,8 +101,8 @@ impl Alone {
 }
 
 impl<'a> Cuts<'a> {
-    fn new(rows: &'a Rows<'a>, nodes: usize, Cutting { memory, wait }: Cutting) -> Self {
-        let mut cuts = Self { rows, memory, wait, passing: vec![0; nodes], alone: Vec::with_capacity(nodes) };
+    fn new(rows: &'a Rows<'a>, nodes: usize, Cutting { memory, wait, lag }: Cutting) -> Self {
+        let mut cuts = Self { rows, memory, wait, lag, passing: vec![0; nodes], alone: Vec::with_capacity(nodes) };
         let mut seen = HashSet::new();
         let mut makers: HashMap<usize, Engine> = HashMap::new();
         for node in 0..nodes {
@@ -191,7 +194,7 @@ impl<'a> Cuts<'a> {
         let middle = pieces / 2;
         let before = rows_after(members, leaves, (middle - 1, pieces));
         let after = rows_after(members, leaves, (middle, pieces));
-        let lags = lags(members);
+        let lags = lags(members, self.lag);
         let mut engines = [0.0f64; Engine::COUNT];
         let (mut traffic, mut weights, mut boxes) = (0.0, 0u64, 0u64);
         // Per storage: the lowest byte needed, the end of what is there, the moment of the maker and of the last reader.

@@ -14,7 +14,7 @@ use super::order::{memory_order, ordered};
 use super::storage::Storage;
 use super::stripes::Rows;
 use super::tilings::{KnownTilings, tiled};
-use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
+use super::{Effort, Lag, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
@@ -51,8 +51,15 @@ fn in_calls(segment: &Segment, target: &Target, plan: LoweringPlan, limit: u64) 
     }
 }
 
-/// For what groups are made: sixteenths of local memory, and whether engines wait for each other in each stripe.
-const CUTTINGS: [(u64, bool); 4] = [(16, true), (16, false), (12, false), (8, false)];
+/// For what groups are made: sixteenths of local memory, whether engines wait for each other in each stripe, and how far nodes are apart.
+const CUTTINGS: [(u64, bool, Lag); 6] = [
+    (16, true, Lag::NEAR),
+    (16, false, Lag::NEAR),
+    (12, false, Lag::NEAR),
+    (8, false, Lag::NEAR),
+    (16, true, Lag::WIDE),
+    (16, false, Lag::WIDE),
+];
 /// Sixteenths of local memory that tensors may stay in beside them.
 const RESIDENTS: [u64; 4] = [16, 12, 8, 0];
 
@@ -69,9 +76,9 @@ fn search(
     let search = GroupSearch { segment, rows: &rows, order, tilings: KnownTilings::default() };
     let mut tried: Vec<Vec<NodeGroup>> = Vec::new();
     let mut best: Option<(u64, Vec<NodeGroup>, u64)> = None;
-    for (share, waits) in CUTTINGS {
+    for (share, waits, lag) in CUTTINGS {
         let wait = if waits { target.wait_cycles.value as f64 } else { 0.0 };
-        let groups = cut(&rows, segment.nodes.len(), Cutting { memory: target.l1m_bytes() / 16 * share, wait });
+        let groups = cut(&rows, segment.nodes.len(), Cutting { memory: target.l1m_bytes() / 16 * share, wait, lag });
         if groups.is_empty() || tried.contains(&groups) {
             continue;
         }

@@ -6,7 +6,9 @@ use super::super::tile::apply::{TileLayout, TileRunner, Tiling, apply as apply_t
 use super::super::tile::emitter::{Draft, EmitError, Emitter, LocalPage, MAX_INSTRUCTIONS, ddr_view, shape6, view6};
 use super::order::ordered;
 use super::stripes::{Members, Rows, Stripes};
-use super::{Builder, LowerError, Lowered, LoweringPlan, NodeGroup, NodePlan, Resident, Work, check, finish, label};
+use super::{
+    Builder, Lag, LowerError, Lowered, LoweringPlan, NodeGroup, NodePlan, Resident, Work, check, finish, label,
+};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
@@ -37,8 +39,9 @@ fn check_groups(segment: &Segment, groups: &[NodeGroup]) -> Result<(), LowerErro
     let mut before = 0;
     for group in groups {
         let ordered = before <= group.first && group.first < group.end && group.end <= segment.nodes.len();
+        let apart = group.lag.handed.max(group.lag.kept) <= Lag::MOST;
         let work = group.pieces.saturating_mul(group.end.saturating_sub(group.first));
-        if !ordered || group.pieces == 0 || group.pieces > MOST_PIECES || work > MAX_INSTRUCTIONS {
+        if !ordered || !apart || group.pieces == 0 || group.pieces > MOST_PIECES || work > MAX_INSTRUCTIONS {
             let text = format!("nodes {} to {} in {} stripes are no group", group.first, group.end, group.pieces);
             return Err(LowerError::Plan(text));
         }
@@ -176,7 +179,7 @@ impl<'a> Drawing<'a> {
         let rows = self.rows.ok_or_else(no_group)?;
         let members = rows.members(group.first, group.end).ok_or_else(no_group)?;
         let leaves = |storage: usize| rows.leaves((group.first, group.end), storage);
-        let stripes = Stripes::new(&members, &leaves, group.pieces);
+        let stripes = Stripes::new(&members, &leaves, (group.pieces, group.lag));
         let steps = |node: usize| self.works.get(self.works.partition_point(|work| work.time < node));
         let works = members.iter().map(|(member, _)| steps(member.node)).collect::<Option<Vec<&Work>>>();
         let works = works.ok_or_else(no_group)?;

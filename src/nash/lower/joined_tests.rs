@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{compare, compare_grouped, data, target};
+use super::tests::{compare, compare_grouped, data, lag, target};
 use super::*;
 use crate::bpu::model::{Convolution, MaxPool};
 use crate::nash::isa::Operation;
@@ -67,12 +67,12 @@ proptest! {
     #[test]
     fn parts_of_any_axis(
         sizes in [1usize..3, 1usize..7, 1usize..7], channels in 1usize..40, makers in prop::collection::vec(0usize..5, 1..4),
-        axis in 0usize..4, again: bool, first in 0usize..6, length in 1usize..6, pieces in 1usize..5, memory in 3000u64..60_000,
+        axis in 0usize..4, again: bool, first in 0usize..6, length in 1usize..6, pieces in 1usize..5, lag in lag(), memory in 3000u64..60_000,
     ) {
         let segment = network(sizes, channels, &makers, axis, again);
         prop_assume!(compare(&segment, memory).is_some());
         let first = first.min(segment.nodes.len() - 1);
-        let groups = [NodeGroup { first, end: (first + length).min(segment.nodes.len()), pieces }];
+        let groups = [NodeGroup { first, end: (first + length).min(segment.nodes.len()), pieces, lag }];
         compare_grouped(&segment, &groups, memory);
     }
 }

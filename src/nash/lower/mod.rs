@@ -29,6 +29,8 @@ mod mode_tests;
 mod moves;
 mod order;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod pool;
 mod roi_resize;
 mod storage;
@@ -52,7 +54,7 @@ use constants::Image;
 pub use decide::assign;
 pub use emit::apply;
 use hb_dialects::ir::Origin;
-pub use plan::{LoweringPlan, NodeGroup, NodePlan, Resident};
+pub use plan::{Lag, LoweringPlan, NodeGroup, NodePlan, Resident};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use storage::{OutputCopy, Storage};

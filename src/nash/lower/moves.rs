@@ -2,7 +2,7 @@
 
 use super::cuts::PIECES;
 use super::decide::{Front, GroupSearch};
-use super::plan::NodeGroup;
+use super::plan::{Lag, NodeGroup};
 
 /// About so many instructions are made in all, so that large programs take no longer than small ones.
 const INSTRUCTIONS: usize = 150_000;
@@ -55,9 +55,9 @@ pub fn improve(
     groups
 }
 
-/// The groups with one change near the n-th: more or fewer stripes, another border, joined with the next, in two, or gone.
+/// The groups with one change near the n-th: more or fewer stripes, another lag, another border, joined with the next, in two, or gone.
 fn changes(groups: &[NodeGroup], at: usize, nodes: usize) -> Vec<Vec<NodeGroup>> {
-    let Some(&NodeGroup { first, end, pieces }) = groups.get(at) else { return Vec::new() };
+    let Some(&NodeGroup { first, end, pieces, lag }) = groups.get(at) else { return Vec::new() };
     let before = at.checked_sub(1).and_then(|before| groups.get(before)).map_or(0, |group| group.end);
     let after = groups.get(at + 1).map_or(nodes, |group| group.first);
     let mut all = Vec::new();
@@ -70,20 +70,22 @@ fn changes(groups: &[NodeGroup], at: usize, nodes: usize) -> Vec<Vec<NodeGroup>>
     let position = PIECES.iter().position(|&known| known >= pieces).unwrap_or(0);
     for other in [position + 1, position.wrapping_sub(1), position + 2, position.wrapping_sub(2)] {
         if let Some(&pieces) = PIECES.get(other) {
-            with(&[NodeGroup { first, end, pieces }], 1);
+            with(&[NodeGroup { first, end, pieces, lag }], 1);
         }
     }
+    let other = if lag == Lag::default() { Lag::WIDE } else { Lag::default() };
+    with(&[NodeGroup { first, end, pieces, lag: other }], 1);
     if let Some(next) = groups.get(at + 1) {
-        with(&[NodeGroup { first, end: next.end, pieces: pieces.max(next.pieces) }], 2);
+        with(&[NodeGroup { first, end: next.end, pieces: pieces.max(next.pieces), lag }], 2);
     }
     for (first, end) in [(first, end + 1), (first, end.wrapping_sub(1)), (first.wrapping_sub(1), end), (first + 1, end)]
     {
         if first >= before && end <= after {
-            with(&[NodeGroup { first, end, pieces }], 1);
+            with(&[NodeGroup { first, end, pieces, lag }], 1);
         }
     }
     let middle = first + (end - first) / 2;
-    with(&[NodeGroup { first, end: middle, pieces }, NodeGroup { first: middle, end, pieces }], 1);
+    with(&[NodeGroup { first, end: middle, pieces, lag }, NodeGroup { first: middle, end, pieces, lag }], 1);
     with(&[], 1);
     all
 }

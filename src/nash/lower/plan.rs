@@ -35,6 +35,37 @@ pub struct NodeGroup {
     pub end: usize,
     /// How many stripes the results of the group are made in.
     pub pieces: usize,
+    /// How far its nodes are apart.
+    #[serde(default, skip_serializing_if = "Lag::is_default")]
+    pub lag: Lag,
+}
+
+/// By how many stripes a node of a group comes later than one that it reads: what engines hand to each other in one stripe, they wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Than one on another engine.
+    pub handed: usize,
+    /// Than one on the same engine whose rows it reads again in the next stripe: the layout engine copies them in between.
+    pub kept: usize,
+}
+
+impl Lag {
+    /// Engines work side by side.
+    pub const NEAR: Lag = Lag { handed: 1, kept: 0 };
+    /// Nobody waits for what was handed on in the stripe before, nor for rows that were copied meanwhile.
+    pub const WIDE: Lag = Lag { handed: 2, kept: 2 };
+    /// More makes too many rows wait.
+    pub const MOST: usize = 8;
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Lag {
+    fn default() -> Self {
+        Self::NEAR
+    }
 }
 
 impl NodeGroup {

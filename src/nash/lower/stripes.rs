@@ -10,7 +10,7 @@ use super::super::isa::{Engine, MemoryRegion};
 use super::super::region::{Extent, Region};
 use super::super::tile::{OperandRole, TileDimension, TileMemory, TileOperand, TilePlacement, Tiled};
 use super::storage::Storage;
-use super::{Builder, LowerError, NodeGroup, Steps};
+use super::{Builder, Lag, LowerError, NodeGroup, Steps};
 use crate::bpu::model::{BpuNode, Segment, TensorId};
 use crate::target::Target;
 
@@ -116,6 +116,13 @@ impl Member {
             }
         }
         spans
+    }
+
+    /// Whether it reads rows of a storage again for the rows that follow.
+    fn keeps(&self, steps: &Steps, storage: usize) -> bool {
+        let of = |from: usize, to: usize| self.needs(steps, from, to).into_iter().find(|span| span.storage == storage);
+        let half = self.rows / 2;
+        of(0, half).zip(of(half, self.rows)).is_some_and(|(first, second)| second.low < first.high)
     }
 
     /// Bytes that tiles for rows `from..to` load or store themselves, but for constants.
@@ -267,14 +274,19 @@ pub struct Stripes {
     pieces: usize,
 }
 
-/// By how many stripes each member is behind: one more for each time that another engine hands on.
-pub fn lags(members: &Members<'_>) -> Vec<usize> {
+/// By how many stripes each member is behind.
+pub fn lags(members: &Members<'_>, between: Lag) -> Vec<usize> {
     let mut made: HashMap<usize, (usize, Engine)> = HashMap::new();
     let mut lags = Vec::with_capacity(members.len());
     for (member, steps) in members {
         let needs = member.needs(steps, 0, member.rows);
-        let before = needs.iter().filter_map(|span| made.get(&span.storage));
-        let lag = before.map(|&(lag, engine)| lag + usize::from(engine != member.engine)).max().unwrap_or(0);
+        let before = needs.iter().filter_map(|span| Some((span.storage, made.get(&span.storage)?)));
+        let behind = before.map(|(storage, &(lag, engine))| match () {
+            () if engine != member.engine => lag + between.handed,
+            () if between.kept > 0 && member.keeps(steps, storage) => lag + between.kept,
+            () => lag,
+        });
+        let lag = behind.max().unwrap_or(0);
         made.insert(member.storage, (lag, member.engine));
         lags.push(lag);
     }
@@ -283,7 +295,7 @@ pub fn lags(members: &Members<'_>) -> Vec<usize> {
 
 impl Stripes {
     /// `leaves` says of a storage whether something outside of the group needs it.
-    pub fn new(members: &Members<'_>, leaves: &dyn Fn(usize) -> bool, pieces: usize) -> Stripes {
+    pub fn new(members: &Members<'_>, leaves: &dyn Fn(usize) -> bool, (pieces, lag): (usize, Lag)) -> Stripes {
         let mut rows = vec![Vec::with_capacity(pieces); members.len()];
         for stripe in 0..pieces {
             for (all, now) in rows.iter_mut().zip(rows_after(members, leaves, (stripe, pieces))) {
@@ -325,7 +337,7 @@ impl Stripes {
                 *entry = most;
             }
         }
-        Stripes { rows, low, high, lags: lags(members), pieces }
+        Stripes { rows, low, high, lags: lags(members, lag), pieces }
     }
 
     /// (member, stripe) in the order of the program.
@@ -371,7 +383,7 @@ pub struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// Looks at each node as if all were one group.
     pub fn new(segment: &'a Segment, target: &'a Target) -> Result<Rows<'a>, LowerError> {
-        let all = [NodeGroup { first: 0, end: segment.nodes.len(), pieces: 1 }];
+        let all = [NodeGroup { first: 0, end: segment.nodes.len(), pieces: 1, lag: Lag::default() }];
         let mut builder = Builder::new(segment, target, &[], &all)?;
         builder.grouped = true;
         let (mut nodes, mut silent, mut together) = (Vec::new(), Vec::new(), Vec::new());

@@ -17,6 +17,7 @@ use super::tilings::{KnownTilings, tiled};
 use super::{Effort, Lag, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
 use crate::bpu::model::Segment;
 use crate::target::Target;
+use rayon::prelude::*;
 
 /// Decides the order of nodes, homes, groups, tilings and stays.
 ///
@@ -74,26 +75,27 @@ fn search(
     let segment = &*ordered(segment, &order)?;
     let rows = Rows::new(segment, target)?;
     let search = GroupSearch { segment, rows: &rows, order, tilings: KnownTilings::default() };
-    let mut tried: Vec<Vec<NodeGroup>> = Vec::new();
-    let mut best: Option<(u64, Vec<NodeGroup>, u64)> = None;
-    for (share, waits, lag) in CUTTINGS {
+    let cut = |&(share, waits, lag): &(u64, bool, Lag)| {
         let wait = if waits { target.wait_cycles.value as f64 } else { 0.0 };
-        let groups = cut(&rows, segment.nodes.len(), Cutting { memory: target.l1m_bytes() / 16 * share, wait, lag });
-        if groups.is_empty() || tried.contains(&groups) {
-            continue;
+        cut(&rows, segment.nodes.len(), Cutting { memory: target.l1m_bytes() / 16 * share, wait, lag })
+    };
+    let mut cuts: Vec<Vec<NodeGroup>> = Vec::new();
+    for groups in CUTTINGS.par_iter().map(cut).collect::<Vec<_>>() {
+        if !groups.is_empty() && !cuts.contains(&groups) {
+            cuts.push(groups);
         }
-        // What stays beside the first groups tells what stays beside others.
-        let known = best.as_ref().map(|(_, _, capacity)| *capacity);
-        let all = RESIDENTS.map(|residents| target.l1m_bytes() / 16 * residents);
-        for capacity in known.map_or(all.to_vec(), |known| vec![known]) {
-            let Some(found) = search.price(&groups, capacity) else { continue };
-            if best.as_ref().is_none_or(|(least, ..)| found.cycles < *least) {
-                best = Some((found.cycles, groups.clone(), capacity));
-            }
-            front.add(found);
-        }
-        tried.push(groups);
     }
+    let Some((first, others)) = cuts.split_first() else { return Ok(()) };
+    let capacities = RESIDENTS.map(|residents| target.l1m_bytes() / 16 * residents);
+    let of_first = capacities.par_iter().map(|&capacity| (first, capacity, search.price(first, capacity)));
+    let mut best = best_of(of_first.collect(), None, front);
+    // What stays beside the first groups tells what stays beside others.
+    let known = best.as_ref().map(|(_, _, capacity)| *capacity);
+    let priced = others.par_iter().flat_map_iter(|groups| {
+        let capacities = known.map_or(capacities.to_vec(), |known| vec![known]);
+        capacities.into_iter().map(|capacity| (groups, capacity, search.price(groups, capacity))).collect::<Vec<_>>()
+    });
+    best = best_of(priced.collect(), best, front);
     let Some((cycles, groups, capacity)) = best else { return Ok(()) };
     search.all_leads(&groups, capacity, front);
     if level == Effort::O2 {
@@ -101,6 +103,22 @@ fn search(
         search.all_leads(&groups, capacity, front);
     }
     Ok(())
+}
+
+/// Takes plans in that were looked at side by side, as if one after the other: the best cycles with their groups and the room beside them.
+fn best_of(
+    seen: Vec<(&Vec<NodeGroup>, u64, Option<Priced>)>,
+    mut best: Option<(u64, Vec<NodeGroup>, u64)>,
+    front: &mut Front,
+) -> Option<(u64, Vec<NodeGroup>, u64)> {
+    for (groups, capacity, found) in seen {
+        let Some(found) = found else { continue };
+        if best.as_ref().is_none_or(|(least, ..)| found.cycles < *least) {
+            best = Some((found.cycles, groups.clone(), capacity));
+        }
+        front.add(found);
+    }
+    best
 }
 
 /// A segment whose groups are sought.

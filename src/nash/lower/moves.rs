@@ -1,13 +1,27 @@
 //! Changes of groups: each is judged by the time of the program that it gives.
 
 use super::cuts::PIECES;
-use super::decide::{Front, GroupSearch};
+use super::decide::{Front, GroupSearch, Priced};
 use super::plan::{Lag, NodeGroup};
+use rayon::prelude::*;
 
 /// About so many instructions are made in all, so that large programs take no longer than small ones.
 const INSTRUCTIONS: usize = 150_000;
 /// No more plans than this are looked at.
 const MOST_PLANS: usize = 96;
+
+/// What was looked at.
+#[derive(Default)]
+struct Seen {
+    plans: usize,
+    instructions: usize,
+}
+
+impl Seen {
+    fn is_enough(&self) -> bool {
+        self.instructions >= INSTRUCTIONS || self.plans >= MOST_PLANS
+    }
+}
 
 /// Climbs from groups and the room for what stays beside them, as long as something helps and the budget lasts; gives the best groups.
 pub fn improve(
@@ -18,30 +32,12 @@ pub fn improve(
 ) -> Vec<NodeGroup> {
     let nodes = search.segment.nodes.len();
     let ((mut groups, capacity), mut least) = (start, cycles);
-    let (mut spent, mut seen) = (0, 0);
+    let mut seen = Seen::default();
     // Neighbours of what was changed last are looked at first.
     let mut at = 0;
     let mut without = 0;
-    while without < groups.len().max(1) && spent < INSTRUCTIONS && seen < MOST_PLANS {
-        let mut better = None;
-        for changed in changes(&groups, at, nodes) {
-            let Some(found) = search.price(&changed, capacity) else {
-                seen += 1;
-                continue;
-            };
-            seen += 1;
-            spent += found.length;
-            let cycles = found.cycles;
-            front.add(found);
-            if cycles < least {
-                better = Some((changed, cycles));
-                break;
-            }
-            if spent >= INSTRUCTIONS || seen >= MOST_PLANS {
-                break;
-            }
-        }
-        match better {
+    while without < groups.len().max(1) && !seen.is_enough() {
+        match first_better(search, &changes(&groups, at, nodes), (capacity, least), &mut seen, front) {
             Some((changed, cycles)) => {
                 (groups, least, without) = (changed, cycles, 0);
                 at = at.min(groups.len().saturating_sub(1));
@@ -53,6 +49,34 @@ pub fn improve(
         }
     }
     groups
+}
+
+/// The first of these groups whose program takes less, with its cycles. Two are looked at side by side; what comes of the second counts only where the first
+/// is no better, as if it had been looked at then.
+fn first_better(
+    search: &GroupSearch<'_>,
+    all: &[Vec<NodeGroup>],
+    (capacity, least): (u64, u64),
+    seen: &mut Seen,
+    front: &mut Front,
+) -> Option<(Vec<NodeGroup>, u64)> {
+    for some in all.chunks(2) {
+        let priced: Vec<Option<Priced>> = some.par_iter().map(|groups| search.price(groups, capacity)).collect();
+        for (groups, found) in some.iter().zip(priced) {
+            seen.plans += 1;
+            let Some(found) = found else { continue };
+            seen.instructions += found.length;
+            let cycles = found.cycles;
+            front.add(found);
+            if cycles < least {
+                return Some((groups.clone(), cycles));
+            }
+            if seen.is_enough() {
+                return None;
+            }
+        }
+    }
+    None
 }
 
 /// The groups with one change near the n-th: more or fewer stripes, another lag, another border, joined with the next, in two, or gone.

@@ -1,7 +1,7 @@
 //! Homes of tensors and tilings of the nodes that are in no group.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::RwLock;
 
 use super::super::tile::apply::{TileLayout, Tiling};
 use super::super::tile::assign::{AssignError, assign, estimate};
@@ -15,7 +15,7 @@ use crate::target::Target;
 /// Tilings that were found, of forms as they are in one segment: what a tiling depends on otherwise is the room for it, and which operands
 /// are in local memory.
 #[derive(Default)]
-pub struct KnownTilings(RefCell<HashMap<Asked, Result<Tiling, AssignError>>>);
+pub struct KnownTilings(RwLock<HashMap<Asked, Result<Tiling, AssignError>>>);
 
 /// Node, form, bytes of local memory, and which operands are there.
 type Asked = (usize, usize, u64, Vec<bool>);
@@ -30,11 +30,14 @@ impl KnownTilings {
     ) -> Result<Tiling, AssignError> {
         let local = step.operands().iter().map(|operand| operand.placement().is_some_and(TilePlacement::is_local));
         let key = (node, form, capacity, local.collect());
-        if let Some(known) = self.0.borrow().get(&key) {
-            return known.clone();
+        // Without the lock nothing is known, and nothing is lost but time.
+        if let Some(known) = self.0.read().ok().and_then(|known| known.get(&key).cloned()) {
+            return known;
         }
         let tiling = one_step(step, target, capacity);
-        self.0.borrow_mut().insert(key, tiling.clone());
+        if let Ok(mut known) = self.0.write() {
+            known.insert(key, tiling.clone());
+        }
         tiling
     }
 }

@@ -391,7 +391,7 @@ impl TileStep<'_> {
 }
 
 /// An operator that can be computed tile by tile.
-pub trait Tiled {
+pub trait Tiled: Send + Sync {
     /// The loops. A tile is a box of their sizes.
     fn axes(&self) -> &[Axis];
 

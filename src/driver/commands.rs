@@ -5,7 +5,8 @@ use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Conf
 use super::editing;
 use super::placement::{optimize, requested_placement};
 use super::quantize::{
-    INFO, TAKE_SCALES, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass, split_weights_pass,
+    ASSIGN_PLACEMENT, INFO, TAKE_SCALES, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass,
+    split_weights_pass,
 };
 use crate::pipeline::on_functions;
 use crate::quant::info::QuantInfo;
@@ -36,6 +37,7 @@ pub fn equivalent_commands(
     passes.push(on_functions(TAKE_SCALES));
     passes.push(scale_channels_pass(&configuration.output_path(INFO)));
     passes.push(split_weights_pass(&configuration.output_path(INFO)));
+    passes.push(on_functions(ASSIGN_PLACEMENT));
     if rounds_weights(configuration) {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
     }

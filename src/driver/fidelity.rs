@@ -100,10 +100,12 @@ pub(super) struct ProgramCheck<'x> {
 impl<'x> ProgramCheck<'x> {
     /// Makes the programs ready in a thread of their own, while the segments before them run.
     pub(super) fn new(hbm: &Arc<Hbm>, target: &'x Target) -> Self {
-        let (ready, programs) = sync_channel(1);
+        // One is ready while the one before it runs.
+        let (ready, programs) = sync_channel(0);
         let (hbm, own_target) = (Arc::clone(hbm), target.clone());
         let count = bpu_programs(&hbm).count();
-        std::thread::spawn(move || {
+        // Without a thread, nothing comes of it, and that is an error there.
+        let _ = std::thread::Builder::new().spawn(move || {
             for program in bpu_programs(&hbm) {
                 let runner = BpuRunner::new(&hbm, program, &own_target, false);
                 // Nobody waits any more where something else failed.

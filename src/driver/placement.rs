@@ -23,10 +23,10 @@ pub(super) fn optimize(configuration: &Configuration) -> String {
 }
 
 /// The pass that puts nodes onto the CPU, where `node_info` asks for it. It runs before calibration: what will not be quantized has no
-/// say in precision.
+/// say in precision. The others are placed behind the scales that a network brings: between those, some would look as if they could not run on the BPU.
 pub(super) fn requested_placement(configuration: &Configuration) -> Option<String> {
     let names: Vec<String> = requested(configuration, Processor::Cpu).into_iter().map(word).collect();
-    (!names.is_empty()).then(|| on_functions(&format!("{ASSIGN_PLACEMENT}{{cpu={}}}", names.join(","))))
+    (!names.is_empty()).then(|| on_functions(&format!("{ASSIGN_PLACEMENT}{{cpu={} others=leave}}", names.join(","))))
 }
 
 impl NetworkStages<'_> {

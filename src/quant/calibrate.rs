@@ -181,23 +181,37 @@ pub(super) fn in_parallel<T: Send>(
     }
     let next = AtomicUsize::new(0);
     let parts = threads(jobs.min(indices.len()))?.broadcast(|_| {
-        let part = work(&mut std::iter::from_fn(|| indices.get(next.fetch_add(1, Ordering::Relaxed)).copied()));
+        let mut last = 0;
+        let part = work(&mut std::iter::from_fn(|| {
+            last = next.fetch_add(1, Ordering::Relaxed);
+            indices.get(last).copied()
+        }));
         if part.is_err() {
             next.store(indices.len(), Ordering::Relaxed);
         }
-        part
+        (last, part)
     });
-    parts.into_iter().collect()
+    // Samples before one that fails have been taken, so that of all that fail the first is known.
+    let failed = parts.iter().filter(|(_, part)| part.is_err()).map(|(last, _)| *last).min();
+    let told = parts.into_iter().filter(|(last, part)| part.is_ok() || Some(*last) == failed);
+    told.map(|(_, part)| part).collect()
 }
 
-/// Does work on each sample in `jobs` threads; gives the results in the order of samples.
+/// Does work on each sample in `jobs` threads; gives the results in the order in which the samples are given.
 pub(super) fn of_each<T: Send>(
     indices: &[usize],
     jobs: usize,
     work: impl Fn(usize) -> Result<T, CalibrationError> + Sync,
 ) -> Result<Vec<T>, CalibrationError> {
-    let some = |indices: &mut dyn Iterator<Item = usize>| indices.map(|index| Ok((index, work(index)?))).collect();
-    let parts: Vec<Vec<(usize, T)>> = in_parallel(indices, jobs, some)?;
+    let positions: Vec<usize> = (0..indices.len()).collect();
+    let one = |position: usize| {
+        let index = indices.get(position).copied();
+        index.map(|index| Ok((position, work(index)?))).transpose()
+    };
+    let some = |positions: &mut dyn Iterator<Item = usize>| {
+        positions.filter_map(|position| one(position).transpose()).collect()
+    };
+    let parts: Vec<Vec<(usize, T)>> = in_parallel(&positions, jobs, some)?;
     let results: BTreeMap<usize, T> = parts.into_iter().flatten().collect();
     Ok(results.into_values().collect())
 }
@@ -362,4 +376,28 @@ pub fn random_inputs(executable: &FloatExecutable, seed: u64, draw: Draw) -> Res
         arrays.push(array);
     }
     Ok(arrays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_samples_that_fail_the_first_is_told() {
+        let indices: Vec<usize> = (0..40).collect();
+        for _ in 0..50 {
+            let fails = |index: usize| match index {
+                7 | 9 | 31 => Err(CalibrationError::Sample { sample: index.to_string(), reason: "bad".into() }),
+                _ => Ok(index),
+            };
+            let error = of_each(&indices, 4, fails).unwrap_err();
+            assert_eq!(error.to_string(), "sample 7: bad");
+        }
+    }
+
+    #[test]
+    fn results_are_in_the_order_of_what_was_asked() {
+        assert_eq!(of_each(&[2, 2, 0, 5], 3, |index| Ok(index * 10)).unwrap(), [20, 20, 0, 50]);
+        assert!(of_each(&[], 3, |_| Ok(())).is_err());
+    }
 }

@@ -21,7 +21,7 @@ known yet. One that has a form gets `hfloat.placement = \"bpu\"`. Every other on
 Truth values and positions that are made of what the CPU gives stay there: a detector's selections would go back and forth, a few values at a time. What was made \
 from a node that `cpu` names goes to the CPU whatever forms it has.",
     anchor: "func.func",
-    options: &[CPU],
+    options: &[CPU, OTHERS],
     run,
 };
 
@@ -29,6 +29,12 @@ const CPU: OptionDefinition = OptionDefinition {
     name: "cpu",
     default: "",
     description: "nodes of the user's network that shall run on the CPU, separated by commas, each written as in a URL",
+};
+
+const OTHERS: OptionDefinition = OptionDefinition {
+    name: "others",
+    default: "place",
+    description: "`place` what `cpu` does not name, or `leave` it as it is",
 };
 
 /// Why an operation is on the CPU that could run on the BPU.
@@ -39,6 +45,11 @@ const FROM_CPU: &str =
 
 fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let places_others = match options.get("others") {
+        "place" => true,
+        "leave" => false,
+        other => return Err(PassFailure::Message(format!("others '{other}' is neither place nor leave"))),
+    };
     let mut asked: BTreeMap<String, bool> = options.names("cpu").into_iter().map(|name| (name, false)).collect();
     for operation in ir::operations(block) {
         if !asked.is_empty() && Op::of(operation).is_some_and(|op| op != Op::Constant) {
@@ -51,7 +62,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
                 asked.insert(node.clone(), true);
             }
         }
-        if matches!(placement_of(operation), Some(Placement::Cpu { .. })) {
+        if !places_others || matches!(placement_of(operation), Some(Placement::Cpu { .. })) {
             continue;
         }
         if let Some(rule) = row_of(operation)? {

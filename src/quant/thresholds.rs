@@ -101,7 +101,7 @@ pub static PASS: PassDefinition = PassDefinition {
 with `hfloat.narrow_threshold` for those of its readers that see int8, `hfloat.zero_point` where int8 has another one than 0, and `hfloat.operand_bits` and `hfloat.float16` of the operations that the file names. An \
 operation at the end of the network that would keep its 32-bit sums becomes `hfloat.rounded` where the file names its value. A value that needs a \
 threshold and is not in the file keeps what it has, else takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
-file that needs none.",
+file that needs none. Values that need none lose what they had.",
     anchor: "func.func",
     options: &[
         OptionDefinition { name: "file", default: "", description: "`{prefix}_quant_info.json`" },

@@ -105,7 +105,7 @@ fn search(
     Ok(())
 }
 
-/// Takes plans in that were looked at side by side, as if one after the other: the best cycles with their groups and the room beside them.
+/// Takes plans in that were looked at side by side, in their order: the best cycles with their groups and the room beside them.
 fn best_of(
     seen: Vec<(&Vec<NodeGroup>, u64, Option<Priced>)>,
     mut best: Option<(u64, Vec<NodeGroup>, u64)>,

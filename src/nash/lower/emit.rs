@@ -39,9 +39,18 @@ fn check_groups(segment: &Segment, groups: &[NodeGroup]) -> Result<(), LowerErro
     let mut before = 0;
     for group in groups {
         let ordered = before <= group.first && group.first < group.end && group.end <= segment.nodes.len();
-        let apart = group.lag.handed.max(group.lag.kept) <= Lag::MOST;
-        let work = group.pieces.saturating_mul(group.end.saturating_sub(group.first));
-        if !ordered || !apart || group.pieces == 0 || group.pieces > MOST_PIECES || work > MAX_INSTRUCTIONS {
+        let (lag, nodes) = (group.lag.handed.max(group.lag.kept), group.end.saturating_sub(group.first));
+        if lag > Lag::MOST {
+            let text = format!(
+                "a node of the group at node {} comes {lag} stripes later, more than {}",
+                group.first,
+                Lag::MOST
+            );
+            return Err(LowerError::Plan(text));
+        }
+        // Moments in which something can be due, for each node.
+        let work = group.pieces.saturating_add(lag.saturating_mul(nodes)).saturating_mul(nodes);
+        if !ordered || group.pieces == 0 || group.pieces > MOST_PIECES || work > MAX_INSTRUCTIONS {
             let text = format!("nodes {} to {} in {} stripes are no group", group.first, group.end, group.pieces);
             return Err(LowerError::Plan(text));
         }

@@ -75,6 +75,22 @@ proptest! {
         let groups = [NodeGroup { first, end: (first + length).min(segment.nodes.len()), pieces, lag }];
         compare_grouped(&segment, &groups, memory);
     }
+
+    /// Plans are looked at side by side, but what is found does not depend on which is done first: parts that are joined in place lie otherwise in one plan
+    /// than in the next.
+    #[test]
+    fn the_same_plan_in_any_number_of_threads(
+        sizes in [1usize..3, 2usize..7, 2usize..7], channels in 1usize..40, makers in prop::collection::vec(0usize..5, 2..5),
+        axis in 0usize..4, again: bool, memory in 3000u64..60_000,
+    ) {
+        let (segment, target) = (network(sizes, channels, &makers, axis, again), target(memory));
+        let plan = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| assign(&segment, &target, Effort::O2.into())).ok()
+        };
+        let alone = plan(1);
+        prop_assert!((2..5).all(|threads| plan(threads) == alone));
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn a_plan_that_does_not_fit_is_refused() {
     assert!(refused(&whole).contains("where 4096 are available"));
     let lag = Lag { handed: 9, kept: 0 };
     let far = |plan: &mut LoweringPlan| plan.groups.push(NodeGroup { first: 0, end: 1, pieces: 2, lag });
-    assert!(refused(&far).contains("nodes 0 to 1 in 2 stripes are no group"));
+    assert!(refused(&far).contains("the group at node 0 comes 9 stripes later, more than 8"));
     let resident = |plan: &mut LoweringPlan| plan.residents.push(Resident { tensor: 0, address: 0, bytes: 2304 });
     assert!(refused(&resident).contains("tensor 0 cannot stay in L1M"));
 }

@@ -118,7 +118,7 @@ impl Member {
         spans
     }
 
-    /// Whether it reads rows of a storage again for the rows that follow.
+    /// Whether it reads rows of a storage again for the rows behind the middle, as windows do for all.
     fn keeps(&self, steps: &Steps, storage: usize) -> bool {
         let of = |from: usize, to: usize| self.needs(steps, from, to).into_iter().find(|span| span.storage == storage);
         let half = self.rows / 2;

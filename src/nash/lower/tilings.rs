@@ -12,24 +12,52 @@ use super::{LowerError, LoweringPlan, NodeGroup, NodePlan, Resident, label};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
-/// Tilings that were found, of forms as they are in one segment: what a tiling depends on otherwise is the room for it, and which operands
-/// are in local memory.
+/// Tilings that were found, of forms of one segment. The same node has other forms where its operands lie otherwise.
 #[derive(Default)]
 pub struct KnownTilings(RwLock<HashMap<Asked, Result<Tiling, AssignError>>>);
 
-/// Node, form, bytes of local memory, and which operands are there.
-type Asked = (usize, usize, u64, Vec<bool>);
+/// All that a tiling depends on: what it was found for must not depend on what was looked at before.
+#[derive(PartialEq, Eq, Hash)]
+struct Asked {
+    node: usize,
+    form: usize,
+    /// Bytes of local memory.
+    capacity: u64,
+    axes: Vec<usize>,
+    views: Vec<Option<AskedView>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct AskedView {
+    is_local: bool,
+    shape: Vec<usize>,
+    strides: Vec<i64>,
+    element_bytes: usize,
+}
+
+impl Asked {
+    fn new((node, form): (usize, usize), step: &dyn Tiled, capacity: u64) -> Self {
+        let view = |placement: &TilePlacement| AskedView {
+            is_local: placement.is_local(),
+            shape: placement.shape.clone(),
+            strides: placement.strides.clone(),
+            element_bytes: placement.element_bytes,
+        };
+        let operands = step.operands().iter().map(|operand| operand.placement().map(view));
+        let views = operands.chain([step.unlisted().map(view)]).collect();
+        Self { node, form, capacity, axes: step.axes().iter().map(|axis| axis.size).collect(), views }
+    }
+}
 
 impl KnownTilings {
     fn of(
         &self,
-        (node, form): (usize, usize),
+        place: (usize, usize),
         step: &dyn Tiled,
         target: &Target,
         capacity: u64,
     ) -> Result<Tiling, AssignError> {
-        let local = step.operands().iter().map(|operand| operand.placement().is_some_and(TilePlacement::is_local));
-        let key = (node, form, capacity, local.collect());
+        let key = Asked::new(place, step, capacity);
         // Without the lock nothing is known, and nothing is lost but time.
         if let Some(known) = self.0.read().ok().and_then(|known| known.get(&key).cloned()) {
             return known;

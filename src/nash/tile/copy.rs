@@ -71,6 +71,14 @@ impl Tiled for Copy {
         &self.operands
     }
 
+    fn unlisted(&self) -> Option<&TilePlacement> {
+        match self.way {
+            Way::Store => Some(&self.destination),
+            Way::Load => Some(&self.source),
+            Way::Local => None,
+        }
+    }
+
     fn engine(&self) -> Engine {
         match self.way {
             Way::Store => Engine::Store,

@@ -398,6 +398,11 @@ pub trait Tiled: Send + Sync {
     /// What it reads and writes.
     fn operands(&self) -> &[TileOperand];
 
+    /// A view whose transfer is the work of the tiles themselves, so that it is no operand; most have none.
+    fn unlisted(&self) -> Option<&TilePlacement> {
+        None
+    }
+
     /// Loop orders worth trying, outermost first; reduction axes must come last.
     fn orders(&self) -> Vec<Vec<usize>> {
         vec![(0..self.axes().len()).collect()]

@@ -40,6 +40,47 @@ fn a_node_goes_to_the_cpu_where_it_is_asked_for() {
     );
 }
 
+/// A request for one node says nothing of others: what reads values behind scales that the network brings runs where it runs without.
+#[test]
+fn others_behind_given_scales_stay_where_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let scalar = |value: f32| Tensor::from_f32s(&[value]).reshaped(vec![]).expect("a scalar");
+    let zero = Tensor::new(ElementType::I8, vec![], vec![0].into()).expect("a scalar");
+    let weights: Vec<f32> = (0..24).map(|index| (index % 7) as f32 / 7.0 - 0.4).collect();
+    let weights = Tensor::from_f32s(&weights).reshaped(vec![8, 3, 1, 1]).expect("a tensor");
+    let integers = |name: &str| onnx::model::Value { shape: None, ..tensor(name, ElementType::I64, &[]) };
+    let reals = |name: &str| onnx::model::Value { shape: None, ..tensor(name, ElementType::F32, &[]) };
+    let node = Node::new;
+    let graph = Graph {
+        name: "scales".into(),
+        nodes: vec![
+            node("q0", "QuantizeLinear", &["x", "s", "z"], &["xq"]),
+            node("d0", "DequantizeLinear", &["xq", "s", "z"], &["xd"]),
+            node("conv", "Conv", &["xd", "w"], &["c"]),
+            node("q1", "QuantizeLinear", &["c", "s", "z"], &["cq"]),
+            node("d1", "DequantizeLinear", &["cq", "s", "z"], &["cd"]),
+            node("best", "ArgMax", &["cd"], &["m"]).with("axis", Attribute::Int(1)),
+            node("exp", "Exp", &["cd"], &["y"]),
+        ],
+        inputs: vec![tensor("x", ElementType::F32, &[1, 3, 8, 8])],
+        outputs: vec![integers("m"), reals("y")],
+        initializers: vec![("w".into(), weights), ("s".into(), scalar(0.05)), ("z".into(), zero)],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(8, 17, graph), &folder.join("scales.onnx")).expect("a model");
+    let yaml = "model_parameters: {onnx_model: scales.onnx, march: nash-e, run_on_cpu: exp}
+input_parameters: {input_type_train: featuremap, input_type_rt: featuremap}
+calibration_parameters: {calibration_type: skip}
+";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+    let report = json(&done(folder, "hb_compile", &["-c", "cfg.yaml", "--json"]));
+    let nodes = report["nodes"].as_array().expect("nodes").iter();
+    let places: Vec<[&str; 2]> =
+        nodes.map(|node| ["name", "on"].map(|field| node[field].as_str().unwrap_or("?"))).collect();
+    assert_eq!(places, [["conv", "BPU"], ["best", "BPU"], ["exp", "CPU"]]);
+}
+
 /// A product, and a branch that negates it where its sum is not positive.
 fn save_branch(path: &Path) {
     let value = |name: &str| tensor(name, ElementType::F32, &[1, 4]);

@@ -93,7 +93,7 @@ impl AlignedBytes {
     }
 
     /// A copy; `None` as in [`AlignedBytes::zeroed`].
-    fn copied(bytes: &[u8]) -> Option<AlignedBytes> {
+    pub fn copied(bytes: &[u8]) -> Option<AlignedBytes> {
         let mut copy = AlignedBytes::unwritten(bytes.len())?;
         // SAFETY: there is room for as many bytes, and all of them are written.
         unsafe {

@@ -311,22 +311,22 @@ fn emit_module(kernels: &[(usize, &Kernel)], target: &CpuTarget, effort: Effort)
 /// By output, whether every element is copied, or written by kernels. Routines are given slices, which must hold values before.
 fn filled_outputs(prepared: &PreparedGraph) -> Vec<bool> {
     let graph = &prepared.graph;
+    let mut writers: HashMap<GraphTensorId, Vec<&Action>> = HashMap::new();
+    for action in &graph.actions {
+        let storages: HashSet<GraphTensorId> = action.results().iter().map(|result| graph.storage(*result)).collect();
+        storages.into_iter().for_each(|storage| writers.entry(storage).or_default().push(action));
+    }
     let is_filled = |(position, id): (usize, &GraphTensorId)| {
         let storage = graph.storage(*id);
         let Some(place) = prepared.places.get(storage.0).copied().flatten() else { return false };
         if place != TensorPlace::Output(position) {
             return true;
         }
-        let writers = graph
-            .actions
-            .iter()
-            .filter(|action| action.results().iter().any(|result| graph.storage(*result) == storage));
-        let boxes: Option<Vec<&Compute>> = writers
-            .map(|action| match action {
-                Action::Compute(compute) => Some(compute),
-                Action::Call(_) => None,
-            })
-            .collect();
+        let boxes = writers.get(&storage).into_iter().flatten().map(|action| match action {
+            Action::Compute(compute) => Some(compute),
+            Action::Call(_) => None,
+        });
+        let boxes: Option<Vec<&Compute>> = boxes.collect();
         let shape = graph.tensor(storage).map(|tensor| tensor.shape.as_slice());
         boxes.zip(shape).is_some_and(|(boxes, shape)| fill(&boxes, shape))
     };

@@ -1,7 +1,10 @@
 //! Constants as bytes: dense and out-of-line attributes, read and made.
 
+use super::shared::{self, aligned_copy};
+use super::types::context_of;
 use super::{Element, IrError, TensorType, defining_operation};
 use crate::{ElementType, bpu, hfloat, shim};
+use bytes::Bytes;
 use half::{bf16, f16};
 use melior::{
     Context,
@@ -29,6 +32,15 @@ pub struct Constant<'a> {
 }
 
 impl Constant<'_> {
+    /// The bytes as a value of their own: those of a resource that [`constant_attribute`] or [`shared_constant_attribute`] made are not copied.
+    #[must_use]
+    pub fn shared(&self) -> Bytes {
+        match &self.bytes {
+            Cow::Borrowed(bytes) => shared::find(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)),
+            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+        }
+    }
+
     /// The values widened to i64.
     ///
     /// # Errors
@@ -166,7 +178,7 @@ unsafe fn dense_bytes(raw: mlir_sys::MlirAttribute, element: &Element, count: us
     }
 }
 
-/// An elements attribute of these bytes: inline when small, else a resource called `name` (made unique by MLIR).
+/// An elements attribute of these bytes: inline when small, else a resource called `name` (made unique by MLIR) with a copy of them.
 ///
 /// # Errors
 /// When the number of bytes does not fit the type.
@@ -176,6 +188,38 @@ pub fn constant_attribute<'c>(
     r#type: &TensorType,
     bytes: &[u8],
 ) -> Result<Attribute<'c>, IrError> {
+    match inline_attribute(context, name, r#type, bytes)? {
+        Some(attribute) => Ok(attribute),
+        None => {
+            let too_large = || IrError::Constant { node: name.to_owned(), reason: "is too large".into() };
+            resource_attribute(context, name, r#type, aligned_copy(bytes).ok_or_else(too_large)?)
+        }
+    }
+}
+
+/// As [`constant_attribute`], but a resource is these bytes and no copy.
+///
+/// # Errors
+/// When the number of bytes does not fit the type.
+pub fn shared_constant_attribute<'c>(
+    context: &'c Context,
+    name: &str,
+    r#type: &TensorType,
+    bytes: Bytes,
+) -> Result<Attribute<'c>, IrError> {
+    match inline_attribute(context, name, r#type, &bytes)? {
+        Some(attribute) => Ok(attribute),
+        None => resource_attribute(context, name, r#type, bytes),
+    }
+}
+
+/// The attribute of bytes that are few, or of truth values that are all the same.
+fn inline_attribute<'c>(
+    context: &'c Context,
+    name: &str,
+    r#type: &TensorType,
+    bytes: &[u8],
+) -> Result<Option<Attribute<'c>>, IrError> {
     let expected = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
     if expected != Some(bytes.len()) {
         return Err(IrError::Constant {
@@ -184,76 +228,69 @@ pub fn constant_attribute<'c>(
         });
     }
     let mlir_type = r#type.to_type(context).to_raw();
-    // SAFETY: the type belongs to the context; the buffers are as long as said; inline data is copied, and resource
-    // data is owned by the attribute until `free_resource`.
+    let is_bool = r#type.element == ElementType::Bool;
+    // SAFETY: the type belongs to the context; the buffers are as long as said; inline data is copied.
     let raw = unsafe {
-        if let (true, Some(first), true) = (
-            r#type.element == ElementType::Bool,
-            bytes.first(),
-            bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)),
-        ) {
+        match bytes.first() {
             // MLIR takes bits one by one, which takes seconds for tens of millions.
-            mlir_sys::mlirDenseElementsAttrBoolSplatGet(mlir_type, *first != 0)
-        } else if r#type.element == ElementType::Bool && bytes.len() <= INLINE_BYTES {
-            let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
-            mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
-        } else if bytes.len() <= INLINE_BYTES {
-            mlir_sys::mlirDenseElementsAttrRawBufferGet(mlir_type, bytes.len(), bytes.as_ptr().cast())
-        } else {
-            let layout = std::alloc::Layout::from_size_align(bytes.len(), RESOURCE_ALIGNMENT)
-                .map_err(|_| IrError::Constant { node: name.to_owned(), reason: "is too large".into() })?;
-            let data = std::alloc::alloc(layout);
-            if data.is_null() {
-                std::alloc::handle_alloc_error(layout);
+            Some(first) if is_bool && bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)) => {
+                mlir_sys::mlirDenseElementsAttrBoolSplatGet(mlir_type, *first != 0)
             }
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
-            if r#type.element == ElementType::Bool {
-                std::slice::from_raw_parts_mut(data, bytes.len())
-                    .iter_mut()
-                    .for_each(|byte| *byte = u8::from(*byte != 0));
+            _ if bytes.len() > INLINE_BYTES => return Ok(None),
+            _ if is_bool => {
+                let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
+                mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
             }
-            mlir_sys::mlirUnmanagedDenseResourceElementsAttrGet(
-                mlir_type,
-                MlirStringRef { data: name.as_ptr().cast(), length: name.len() },
-                data.cast(),
-                bytes.len(),
-                RESOURCE_ALIGNMENT,
-                false,
-                Some(free_resource),
-                std::ptr::null_mut(),
-            )
+            _ => mlir_sys::mlirDenseElementsAttrRawBufferGet(mlir_type, bytes.len(), bytes.as_ptr().cast()),
         }
     };
     // SAFETY: the attribute was just made in `context`.
-    unsafe { Attribute::from_option_raw(raw) }
-        .ok_or_else(|| IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() })
+    unsafe { Attribute::from_option_raw(raw) }.ok_or_else(|| refused(name)).map(Some)
 }
 
-/// The same bytes as those of a `dense_resource` under another name; none for other attributes. The bytes are not copied, so the
-/// attribute must not outlive the one that was given.
-///
-/// # Errors
-/// When MLIR refuses the attribute.
-pub fn renamed_resource<'c>(attribute: Attribute<'c>, name: &str) -> Result<Option<Attribute<'c>>, IrError> {
-    let (mut data, mut length) = (std::ptr::null(), 0);
-    // SAFETY: the attribute is alive. The blob belongs to the context and stays where it is; nobody frees it by the new name.
-    let renamed = unsafe {
-        if !shim::hbDenseResourceData(attribute.to_raw(), &mut data, &mut length) {
-            return Ok(None);
-        }
+/// A resource of as many bytes as its type needs.
+fn resource_attribute<'c>(
+    context: &'c Context,
+    name: &str,
+    r#type: &TensorType,
+    bytes: Bytes,
+) -> Result<Attribute<'c>, IrError> {
+    // Any byte but 0 is true, and what reads resources expects 1.
+    let bytes = match r#type.element == ElementType::Bool && bytes.iter().any(|byte| *byte > 1) {
+        true => bytes.iter().map(|byte| u8::from(*byte != 0)).collect(),
+        false => bytes,
+    };
+    let (data, length) = shared::give(bytes);
+    // SAFETY: the type belongs to the context; the bytes stay where they are until `free_resource`.
+    unsafe {
         Attribute::from_option_raw(mlir_sys::mlirUnmanagedDenseResourceElementsAttrGet(
-            mlir_sys::mlirAttributeGetType(attribute.to_raw()),
+            r#type.to_type(context).to_raw(),
             MlirStringRef { data: name.as_ptr().cast(), length: name.len() },
             data.cast_mut().cast(),
             length,
             RESOURCE_ALIGNMENT,
             false,
-            None,
+            Some(free_resource),
             std::ptr::null_mut(),
         ))
+    }
+    .ok_or_else(|| refused(name))
+}
+
+fn refused(name: &str) -> IrError {
+    IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() }
+}
+
+/// The same bytes as those of a `dense_resource` under another name; none for other attributes.
+///
+/// # Errors
+/// When MLIR refuses the attribute.
+pub fn renamed_resource<'c>(attribute: Attribute<'c>, name: &str) -> Result<Option<Attribute<'c>>, IrError> {
+    let constant = elements_of(attribute).filter(|constant| matches!(constant.bytes, Cow::Borrowed(_)));
+    let renamed = |constant: Constant<'_>| {
+        resource_attribute(context_of(attribute.context()), name, &constant.r#type, constant.shared())
     };
-    let refused = || IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() };
-    renamed.map(Some).ok_or_else(refused)
+    constant.map(renamed).transpose()
 }
 
 /// Frees the bytes of every resource of the context that none of `operations`, or of what is in them, reads: MLIR itself keeps them
@@ -268,11 +305,8 @@ pub unsafe fn keep_resources(context: &Context, operations: &[OperationRef<'_, '
     unsafe { shim::hbKeepResources(context.to_raw(), operations.len() as isize, operations.as_ptr()) };
 }
 
-unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size: usize, align: usize) {
-    if let Ok(layout) = std::alloc::Layout::from_size_align(size, align) {
-        // SAFETY: the data was allocated above with this layout.
-        unsafe { std::alloc::dealloc(data.cast_mut().cast(), layout) };
-    }
+unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size: usize, _align: usize) {
+    shared::take_back(data.cast(), size);
 }
 
 #[cfg(test)]

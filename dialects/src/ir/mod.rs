@@ -7,11 +7,14 @@ mod constant;
 mod diagnostic;
 mod edit;
 mod origin;
+mod shared;
 mod signature;
 mod types;
 
 pub use attribute::OperationAttributes;
-pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource};
+pub use constant::{
+    Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource, shared_constant_attribute,
+};
 pub use diagnostic::{emit_error, emit_remark, emit_warning};
 pub use edit::{
     address, argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation,
@@ -22,6 +25,7 @@ pub use edit::{
 pub use origin::{
     Names, Origin, annotated_location, annotation, holder_of, inner_nodes, is_new, named_location, names_are_unique,
 };
+pub use shared::aligned_copy;
 pub use signature::{
     erase_argument, erase_block_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned,
 };

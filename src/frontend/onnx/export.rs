@@ -526,7 +526,7 @@ fn tensor_of(operation: OperationRef, elements: &ir::Constant) -> Result<Tensor,
     let element = elements.r#type.element.plain();
     let element = element.ok_or_else(|| failed(operation, "ONNX has no such element type"))?;
     let shape = elements.r#type.static_shape()?;
-    Tensor::new(element, shape, elements.bytes.to_vec().into()).map_err(|reason| failed(operation, reason))
+    Tensor::new(element, shape, elements.shared()).map_err(|reason| failed(operation, reason))
 }
 
 fn element_of(operation: OperationRef, value: MlirValue) -> Result<ElementType, OnnxError> {

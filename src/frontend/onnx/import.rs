@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, has_unknown_sizes, infer_types};
-use hb_dialects::ir::{self, Origin, TensorType, constant_attribute, named_location, set_result_type};
+use hb_dialects::ir::{self, Origin, TensorType, named_location, set_result_type, shared_constant_attribute};
 use hb_dialects::names::{FUNCTION, names_attribute};
 use melior::Context;
 use melior::dialect::func;
@@ -49,6 +49,7 @@ pub fn import_file<'c>(context: &'c Context, path: &Path, options: &ImportOption
 /// Everything that stands in the way of the model: operators, shapes of inputs, and each node that cannot be what it says.
 pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
     let unsupported = check_operators(&model.graph);
+    model.graph.hold_apart();
     let module = resolve_inputs(&mut model.graph, options).and_then(|()| build_module(context, model));
     let module = match (unsupported, module) {
         (Ok(()), Ok(module)) => module,
@@ -424,7 +425,7 @@ fn origin_of(node: &Node) -> Origin {
 
 fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {
     let r#type = TensorType::new(tensor.element(), tensor.shape());
-    Ok(constant_attribute(context, name, &r#type, tensor.data())?)
+    Ok(shared_constant_attribute(context, name, &r#type, tensor.data().clone())?)
 }
 
 /// The type of a result before inference: only that of a constant is known.

@@ -1,7 +1,7 @@
 //! Tensors of an ONNX model: element type, shape, and little-endian bytes.
 
 use half::{bf16, f16};
-use hb_dialects::ElementType;
+use hb_dialects::{ElementType, ir};
 use prost::bytes::Bytes;
 
 use super::proto::tensor_proto::DataType;
@@ -136,6 +136,14 @@ impl Tensor {
     /// Row-major little-endian bytes.
     pub fn data(&self) -> &Bytes {
         &self.data
+    }
+
+    /// Copies the bytes, so that they do not keep the whole file that they are a part of.
+    pub fn hold_apart(&mut self) {
+        // Where there is no memory for a copy, the file stays.
+        if let Some(copy) = ir::aligned_copy(&self.data) {
+            self.data = copy;
+        }
     }
 
     /// Number of elements.

@@ -1,6 +1,7 @@
 //! Tensor values in memory.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Dimension, IxDyn, Slice};
@@ -41,11 +42,22 @@ struct Line([u8; 64]);
 /// The alignment of every tensor in memory, that of a cache line: vector loads never straddle lines needlessly.
 pub const ALIGNMENT: usize = 64;
 
-/// Zeroed bytes aligned to a cache line.
+/// Bytes that somebody else may hold, too; they never change.
+pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Bytes aligned to a cache line.
 #[derive(Clone)]
 pub struct AlignedBytes {
     lines: Vec<Line>,
     length: usize,
+    /// In place of `lines`, until they are written.
+    shared: Option<SharedBytes>,
+}
+
+impl AsRef<[u8]> for AlignedBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
 }
 
 impl AlignedBytes {
@@ -53,7 +65,7 @@ impl AlignedBytes {
     pub fn zeroed(length: usize) -> Option<AlignedBytes> {
         let count = length.div_ceil(64);
         if count == 0 {
-            return Some(AlignedBytes { lines: Vec::new(), length });
+            return Some(AlignedBytes { lines: Vec::new(), length, shared: None });
         }
         let layout = alloc::alloc::Layout::array::<Line>(count).ok()?;
         // SAFETY: the layout is not empty; on success it is `count` lines, all zero, of the allocator that `Vec` uses.
@@ -64,14 +76,14 @@ impl AlignedBytes {
             }
             Vec::from_raw_parts(start, count, count)
         };
-        Some(AlignedBytes { lines, length })
+        Some(AlignedBytes { lines, length, shared: None })
     }
 
     /// Memory for so many bytes that nobody has written yet: only its address is to be used. `None` as in [`AlignedBytes::zeroed`].
     pub fn reserved(length: usize) -> Option<AlignedBytes> {
         let mut lines: Vec<Line> = Vec::new();
         lines.try_reserve_exact(length.div_ceil(64)).ok()?;
-        Some(AlignedBytes { lines, length: 0 })
+        Some(AlignedBytes { lines, length: 0, shared: None })
     }
 
     /// Room for so many bytes that nobody has written yet, none of them readable before [`AlignedBytes::assume_written`].
@@ -103,25 +115,49 @@ impl AlignedBytes {
         Some(copy)
     }
 
-    /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
-        unsafe { core::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+    /// The same bytes in the same memory where that is whole cache lines, else a copy; `None` as in [`AlignedBytes::zeroed`].
+    fn of_shared(shared: SharedBytes) -> Option<AlignedBytes> {
+        let bytes = (*shared).as_ref();
+        if !bytes.as_ptr().addr().is_multiple_of(ALIGNMENT) || !bytes.len().is_multiple_of(ALIGNMENT) {
+            return AlignedBytes::copied(bytes);
+        }
+        Some(AlignedBytes { lines: Vec::new(), length: bytes.len(), shared: Some(shared) })
     }
 
-    /// The bytes, to be written.
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.shared {
+            Some(shared) => (**shared).as_ref(),
+            // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
+            None => unsafe { core::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) },
+        }
+    }
+
+    /// The bytes, to be written. Those that somebody else may hold are copied first.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        let start = self.as_mut_ptr();
         // SAFETY: as above, and the borrow is unique.
-        unsafe { core::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+        unsafe { core::slice::from_raw_parts_mut(start, self.length) }
     }
 
     /// Where they are.
     pub fn as_ptr(&self) -> *const u8 {
-        self.lines.as_ptr().cast()
+        match &self.shared {
+            Some(shared) => (**shared).as_ref().as_ptr(),
+            None => self.lines.as_ptr().cast(),
+        }
     }
 
-    /// Where they are, to be written.
+    /// Where they are, to be written. Those that somebody else may hold are copied first.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        if let Some(shared) = self.shared.take() {
+            let bytes = (*shared).as_ref();
+            self.lines = alloc::vec![Line([0; 64]); bytes.len().div_ceil(64)];
+            // SAFETY: there is room for as many bytes.
+            unsafe {
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.lines.as_mut_ptr().cast(), bytes.len());
+            }
+        }
         self.lines.as_mut_ptr().cast()
     }
 }
@@ -161,6 +197,16 @@ pub fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> Result<u
             reason: "it has more than 64 GiB".to_string(),
         }),
     }
+}
+
+/// The number of bytes of a tensor, or an error when other many are given.
+fn matching_count(element: ElementType, shape: &[usize], bytes: &[u8]) -> Result<usize, ArrayError> {
+    let expected = byte_count("", element, shape)?;
+    if expected != bytes.len() {
+        let reason = alloc::format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
+        return Err(ArrayError::Mismatch(reason));
+    }
+    Ok(expected)
 }
 
 impl Array {
@@ -204,12 +250,14 @@ impl Array {
 
     /// A tensor from its little-endian bytes in row-major order.
     pub fn from_bytes(element: ElementType, shape: &[usize], bytes: &[u8]) -> Result<Array, ArrayError> {
-        let expected = byte_count("", element, shape)?;
-        if expected != bytes.len() {
-            let reason = alloc::format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
-            return Err(ArrayError::Mismatch(reason));
-        }
+        let expected = matching_count(element, shape, bytes)?;
         Array::of(element, shape, expected, AlignedBytes::copied(bytes))
+    }
+
+    /// As [`Array::from_bytes`], in the same memory where that is whole cache lines.
+    pub fn of_shared(element: ElementType, shape: &[usize], bytes: SharedBytes) -> Result<Array, ArrayError> {
+        let expected = matching_count(element, shape, (*bytes).as_ref())?;
+        Array::of(element, shape, expected, AlignedBytes::of_shared(bytes))
     }
 
     /// A tensor from its values in row-major order.
@@ -455,5 +503,22 @@ mod tests {
         assert!(Array::zeros(ElementType::F32, &[usize::MAX, 2]).is_err());
         assert!(Array::zeros(ElementType::F32, &[1 << 58]).is_err());
         assert_eq!(Array::zeros(ElementType::F32, &[0, 3]).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn shared_bytes_are_copied_as_soon_as_one_holder_writes() {
+        let floats = Array::from_values(&[32], &[1.5f32; 32]).unwrap();
+        let shared: SharedBytes = Arc::new(floats.bytes);
+        let address = (*shared).as_ref().as_ptr();
+        let mut array = Array::of_shared(ElementType::F32, &[4, 8], Arc::clone(&shared)).unwrap();
+        assert_eq!((array.as_bytes().as_ptr(), array.values::<f32>().unwrap()), (address, [1.5; 32].as_slice()));
+        array.as_bytes_mut()[3] = 0xBF;
+        assert_ne!(array.as_bytes().as_ptr(), address);
+        assert_eq!((array.values::<f32>().unwrap()[0], array.values::<f32>().unwrap()[31]), (-1.5, 1.5));
+        assert_eq!((*shared).as_ref()[3], 0x3F);
+        // Another size, and an end within a line.
+        assert!(Array::of_shared(ElementType::F32, &[33], shared).is_err());
+        let odd: SharedBytes = Arc::new(Array::from_values(&[3], &[1i32, 2, 3]).unwrap().bytes);
+        assert_eq!(Array::of_shared(ElementType::I32, &[3], odd).unwrap().values::<i32>().unwrap(), [1, 2, 3]);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::model::{BpuElement, BpuTensor, TensorScale, ValueLayout};
 use crate::numerics;
-use ndarray::ArrayView4;
 
 /// The reals that a tensor's little-endian bytes stand for; `None` for integers without a scale.
 pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
@@ -40,9 +39,49 @@ fn dequantized(tensor: &BpuTensor, integers: impl Iterator<Item = i32>) -> Optio
     }
 }
 
+/// So many pixels of an image lie in the fastest memory together, with all their channels.
+const PIXELS: usize = 16;
+
 /// NHWC to NCHW, other ranks as they are; `None` when there are not as many values as the shape says.
-pub fn to_network_order<T: Copy>(values: Vec<T>, shape: &[usize]) -> Option<Vec<T>> {
-    let &[n, h, w, c] = shape else { return Some(values) };
-    let values = ArrayView4::from_shape((n, h, w, c), &values).ok()?;
-    Some(values.permuted_axes([0, 3, 1, 2]).iter().copied().collect())
+pub fn to_network_order<T: Copy + Default>(values: Vec<T>, shape: &[usize]) -> Option<Vec<T>> {
+    let &[_, height, width, channels] = shape else { return Some(values) };
+    if shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size)) != Some(values.len()) {
+        return None;
+    }
+    let pixels = height.checked_mul(width)?;
+    let mut ordered = vec![T::default(); values.len()];
+    let size = pixels.checked_mul(channels)?.max(1);
+    for (image, planes) in values.chunks(size).zip(ordered.chunks_mut(size)) {
+        for (number, block) in image.chunks(PIXELS * channels).enumerate() {
+            for (channel, plane) in planes.chunks_mut(pixels).enumerate() {
+                let line = plane.iter_mut().skip(number * PIXELS);
+                line.zip(block.iter().skip(channel).step_by(channels)).for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+    Some(ordered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_become_planes() {
+        // Each value says where it lies: image, channel, row, column.
+        let (images, channels, height, width) = (2, 3, 5, 7);
+        let value = |n: usize, c: usize, p: usize| 1000 * n + 100 * c + 10 * (p / width) + p % width;
+        let pixels = height * width;
+        let mut given = Vec::new();
+        let mut expected = Vec::new();
+        for n in 0..images {
+            given.extend((0..pixels).flat_map(|p| (0..channels).map(move |c| value(n, c, p))));
+            expected.extend((0..channels).flat_map(|c| (0..pixels).map(move |p| value(n, c, p))));
+        }
+        assert_eq!(to_network_order(given.clone(), &[images, height, width, channels]), Some(expected));
+        assert_eq!(to_network_order(given.clone(), &[images, height, width, 4]), None);
+        assert_eq!(to_network_order(given.clone(), &[210]), Some(given));
+        assert_eq!(to_network_order(Vec::<f32>::new(), &[0, 5, 7, 3]), Some(Vec::new()));
+        assert_eq!(to_network_order(Vec::<f32>::new(), &[1, 5, 7, 0]), Some(Vec::new()));
+    }
 }

@@ -32,13 +32,19 @@ pub struct Constant<'a> {
 }
 
 impl Constant<'_> {
-    /// The bytes as a value of their own: those of a resource that [`constant_attribute`] or [`shared_constant_attribute`] made are not copied.
+    /// The bytes with what owns them, where they are those of a resource that [`constant_attribute`] or [`shared_constant_attribute`] made.
+    #[must_use]
+    pub fn owner(&self) -> Option<Bytes> {
+        match &self.bytes {
+            Cow::Borrowed(bytes) => shared::find(bytes),
+            Cow::Owned(_) => None,
+        }
+    }
+
+    /// The bytes as a value of their own: copied where they have no [`Constant::owner`].
     #[must_use]
     pub fn shared(&self) -> Bytes {
-        match &self.bytes {
-            Cow::Borrowed(bytes) => shared::find(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)),
-            Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
-        }
+        self.owner().unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes))
     }
 
     /// The values widened to i64.
@@ -78,12 +84,7 @@ impl Constant<'_> {
         if self.r#type.element != ElementType::F32 {
             return Err(self.unlike("float32"));
         }
-        // SAFETY: every bit pattern is a number.
-        let (before, values, after) = unsafe { self.bytes.align_to() };
-        if cfg!(target_endian = "little") && before.is_empty() && after.is_empty() {
-            return Ok(Cow::Borrowed(values));
-        }
-        Ok(self.chunks().map(f32::from_le_bytes).collect())
+        Ok(f32s(&self.bytes))
     }
 
     /// The values of a tensor of numbers as f64; i64 beyond 2^53 is rounded.
@@ -113,6 +114,17 @@ impl Constant<'_> {
     fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
         self.bytes.as_chunks().0.iter().copied()
     }
+}
+
+/// Little-endian f32, where they are if this machine can read them there.
+#[must_use]
+pub fn f32s(bytes: &[u8]) -> Cow<'_, [f32]> {
+    // SAFETY: every bit pattern is a number.
+    let (before, values, after) = unsafe { bytes.align_to() };
+    if cfg!(target_endian = "little") && before.is_empty() && after.is_empty() {
+        return Cow::Borrowed(values);
+    }
+    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 /// The constant that a value is, when an `hfloat.constant` or `bpu.constant` defines it.

@@ -13,7 +13,8 @@ mod types;
 
 pub use attribute::OperationAttributes;
 pub use constant::{
-    Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource, shared_constant_attribute,
+    Constant, constant_attribute, constant_of, elements_of, f32s, keep_resources, renamed_resource,
+    shared_constant_attribute,
 };
 pub use diagnostic::{emit_error, emit_remark, emit_warning};
 pub use edit::{

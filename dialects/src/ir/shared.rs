@@ -46,15 +46,7 @@ pub fn find(bytes: &[u8]) -> Option<Bytes> {
 /// A copy at an address from which every element type can be read; `None` when there is not that much memory.
 #[must_use]
 pub fn aligned_copy(bytes: &[u8]) -> Option<Bytes> {
-    AlignedBytes::copied(bytes).map(|copy| Bytes::from_owner(Owner(copy)))
-}
-
-struct Owner(AlignedBytes);
-
-impl AsRef<[u8]> for Owner {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_slice()
-    }
+    AlignedBytes::copied(bytes).map(Bytes::from_owner)
 }
 
 #[cfg(test)]

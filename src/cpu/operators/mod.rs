@@ -288,7 +288,10 @@ fn check_result(
 /// The array of a constant. A quantized one is its stored integers.
 pub fn array_of(constant: &Constant<'_>) -> Result<Array, Error> {
     let (element, shape) = plain("", &constant.r#type)?;
-    Ok(Array::from_bytes(element, &shape, &constant.bytes)?)
+    Ok(match constant.owner() {
+        Some(bytes) => Array::of_shared(element, &shape, Arc::new(bytes))?,
+        None => Array::from_bytes(element, &shape, &constant.bytes)?,
+    })
 }
 
 /// The constant of an array.

@@ -98,7 +98,7 @@ pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String
         return Err(format!("{} scales on dimension {axis} of {:?}", scales.len(), tensor.shape()));
     }
     let (scales, inner) = quantized.scale.lines(tensor.shape());
-    let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values = ir::f32s(tensor.data());
     let integers =
         quantize_constant(&values, scales, inner, Destination { zero_point: quantized.scale.zero_point(), clamp });
     Tensor::new(element, tensor.shape().to_vec(), low_bytes(&integers, element.bytes()).into())

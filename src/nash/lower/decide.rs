@@ -87,16 +87,16 @@ fn search(
     }
     let Some((first, others)) = cuts.split_first() else { return Ok(()) };
     let capacities = RESIDENTS.map(|residents| target.l1m_bytes() / 16 * residents);
-    let of_first = capacities.par_iter().map(|&capacity| (first, capacity, search.price(first, capacity)));
-    let mut best = best_of(of_first.collect(), None, front);
+    let of_first = capacities.par_iter().map(|&capacity| search.seen(first, capacity));
+    let mut best = Best::default();
+    of_first.collect::<Vec<_>>().into_iter().for_each(|seen| best.take(seen, front));
     // What stays beside the first groups tells what stays beside others.
-    let known = best.as_ref().map(|(_, _, capacity)| *capacity);
-    let priced = others.par_iter().flat_map_iter(|groups| {
-        let capacities = known.map_or(capacities.to_vec(), |known| vec![known]);
-        capacities.into_iter().map(|capacity| (groups, capacity, search.price(groups, capacity))).collect::<Vec<_>>()
-    });
-    best = best_of(priced.collect(), best, front);
-    let Some((cycles, groups, capacity)) = best else { return Ok(()) };
+    let capacities = best.found.as_ref().map_or(capacities.to_vec(), |(_, _, capacity)| vec![*capacity]);
+    let of_others = others
+        .par_iter()
+        .flat_map_iter(|groups| capacities.iter().map(|&capacity| search.seen(groups, capacity)).collect::<Vec<_>>());
+    of_others.collect::<Vec<_>>().into_iter().for_each(|seen| best.take(seen, front));
+    let Some((cycles, groups, capacity)) = best.found else { return Ok(()) };
     search.all_leads(&groups, capacity, front);
     if level == Effort::O2 {
         let groups = improve(&search, (groups, capacity), cycles, front);
@@ -105,20 +105,28 @@ fn search(
     Ok(())
 }
 
-/// Takes plans in that were looked at side by side, in their order: the best cycles with their groups and the room beside them.
-fn best_of(
-    seen: Vec<(&Vec<NodeGroup>, u64, Option<Priced>)>,
-    mut best: Option<(u64, Vec<NodeGroup>, u64)>,
-    front: &mut Front,
-) -> Option<(u64, Vec<NodeGroup>, u64)> {
-    for (groups, capacity, found) in seen {
-        let Some(found) = found else { continue };
-        if best.as_ref().is_none_or(|(least, ..)| found.cycles < *least) {
-            best = Some((found.cycles, groups.clone(), capacity));
+/// Groups, the bytes that tensors may stay in beside them, and the plan that comes of both where one does.
+struct Seen<'g> {
+    groups: &'g [NodeGroup],
+    capacity: u64,
+    priced: Option<Priced>,
+}
+
+/// The best of what was seen, in the order in which it is taken.
+#[derive(Default)]
+struct Best {
+    /// Its cycles, groups, and bytes for what stays.
+    found: Option<(u64, Vec<NodeGroup>, u64)>,
+}
+
+impl Best {
+    fn take(&mut self, Seen { groups, capacity, priced }: Seen<'_>, front: &mut Front) {
+        let Some(priced) = priced else { return };
+        if self.found.as_ref().is_none_or(|(least, ..)| priced.cycles < *least) {
+            self.found = Some((priced.cycles, groups.to_vec(), capacity));
         }
-        front.add(found);
+        front.add(priced);
     }
-    best
 }
 
 /// A segment whose groups are sought.
@@ -134,6 +142,10 @@ impl GroupSearch<'_> {
     pub fn price(&self, groups: &[NodeGroup], capacity: u64) -> Option<Priced> {
         let (drawing, plan, recorded) = self.draw(groups, capacity)?;
         placed(&drawing, &plan, &recorded).next()
+    }
+
+    fn seen<'g>(&self, groups: &'g [NodeGroup], capacity: u64) -> Seen<'g> {
+        Seen { groups, capacity, priced: self.price(groups, capacity) }
     }
 
     /// As [`GroupSearch::price`], for every lead.

@@ -10,9 +10,11 @@ run of the QDQ model, and whether both compilations gave the same bytes. Needs n
 
 With --commands it compiles once and runs what `hb_compile --print-pipeline` prints instead: whether that gives the same .hbm.
 """
-import filecmp, glob, os, struct, subprocess, sys
+import filecmp, glob, os, subprocess, sys
 import numpy as np, onnxruntime
-from PIL import Image
+
+from labelled_images import cifar10, faces, imagenet, lines, mnist
+
 commands_only = "--commands" in sys.argv
 arguments = [argument for argument in sys.argv[1:] if argument != "--commands"]
 tools, data, folder = (os.path.abspath(path) for path in arguments[:3])
@@ -21,47 +23,6 @@ def save(folder, arrays):
     os.makedirs(folder, exist_ok=True)
     for index, array in enumerate(arrays):
         np.save(f"{folder}/{index:05d}.npy", array.astype(np.float32))
-
-def idx(path):
-    raw = open(path, "rb").read()
-    shape = struct.unpack(">" + "I" * raw[3], raw[4:4 + 4 * raw[3]])
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
-
-def mnist(part):
-    return idx(f"{data}/images/mnist_{part}-images-idx3-ubyte")[:, None, None], idx(f"{data}/images/mnist_{part}-labels-idx1-ubyte")
-
-def cifar10(part):
-    rows = np.frombuffer(open(f"{data}/images/cifar10_{part}.bin", "rb").read(), np.uint8).reshape(-1, 3073)
-    mean, deviation = (np.array(v, np.float32)[:, None, None] for v in ([.485, .456, .406], [.229, .224, .225]))
-    return ((rows[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255 - mean) / deviation)[:, None], rows[:, 0]
-
-def pixels(paths, prepare, mean, deviation, order=slice(None)):
-    """Pictures as [1, 3, H, W] each."""
-    rows = (np.asarray(prepare(Image.open(path).convert("RGB")), np.float32)[..., order] for path in paths)
-    return np.stack([((row - mean) / deviation).astype(np.float32).transpose(2, 0, 1)[None] for row in rows])
-
-IMAGENET = np.array([123.675, 116.28, 103.53], np.float32), np.array([58.395, 57.12, 57.375], np.float32)
-
-def imagenet(part):
-    rows = [line.split() for line in open(f"{data}/images/imagenet_{part}/labels.txt")]
-    def centre(image):
-        left, top = (round((side - 224) / 2) for side in image.size)
-        return image.crop((left, top, left + 224, top + 224))
-    return pixels([f"{data}/images/imagenet_{part}/{row[0]}" for row in rows], centre, *IMAGENET), np.array([int(row[1]) for row in rows])
-
-def faces(part):
-    paths = sorted(glob.glob(f"{data}/images/faces/*.jpg"))
-    paths = sorted(glob.glob(f"{data}/images/coco_calib/*.jpg")) + paths[:6] if part == "calib" else paths[6:]
-    return pixels(paths, lambda image: image.resize((320, 240), Image.BILINEAR), 127, 128), None
-
-def lines(part):
-    paths = sorted(glob.glob(f"{data}/images/ocr_lines/*.[jp][pn]g"))
-    def canvas(image):
-        whole = Image.new("RGB", (320, 128), (255, 255, 255))
-        image.thumbnail((320, 128))
-        whole.paste(image, (0, (128 - image.height) // 2))
-        return whole
-    return pixels(paths[:40] if part == "calib" else paths[40:], canvas, *IMAGENET, slice(None, None, -1)), None
 
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{out}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
@@ -99,7 +60,7 @@ def check_commands(name, images, input, outputs, shape, calibration):
     """Whether the printed commands make the same .hbm from what hb_compile left."""
     home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
-    save(f"{home}/calib", images("calib")[0])
+    save(f"{home}/calib", images(data, "calib")[0])
     compile(home, model, 2, input, shape, calibration)
     os.rename(f"{home}/out/net.hbm", f"{home}/first.hbm")
     path = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
@@ -113,8 +74,8 @@ def check_commands(name, images, input, outputs, shape, calibration):
 def evaluate(name, images, input, outputs, shape, calibration):
     home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
-    save(f"{home}/calib", images("calib")[0])
-    samples, labels = images("eval")
+    save(f"{home}/calib", images(data, "calib")[0])
+    samples, labels = images(data, "eval")
     save(f"{home}/eval", samples)
     for jobs in (1, 2):
         compile(home, model, jobs, input, shape, calibration)

@@ -1,6 +1,6 @@
 """What a user of a network sees of its quantization: lines of text, boxes, classes and probabilities, of the float network and of the .hbm.
 
-    evaluate_tasks.py TOOLS SHARED_DATA FOLDER [TASK[=CALIBRATION]...]
+    evaluate_tasks.py TOOLS SHARED_DATA FOLDER [all|TASK[=CALIBRATION]...]
 
 Compiles networks of ../shared/data with their calibration data, with that calibration_type (default where none is given), and prints beside
 the task's own figure the cosine of the outputs, the share of nodes and of products in int16, segments, predicted latency and seconds of hb_compile.
@@ -11,6 +11,14 @@ Products are those of convolutions and of matrices; a layer with weights of 16 b
   persons     yolox_tiny_person: AP50 over 64 pictures
   files       magika_standard_v3_3: top-1 over 286 files
   voice       silero_vad_16k_sequence: probabilities of speech over 32 s
+  voice-step  silero_vad_16k_op15: the same, window by window, each with the state that the float network gave before
+  pictures    mobilenet_v2_imagenet: top-1 over 200 pictures
+  cifar       resnet20_cifar10: top-1 over 1,000 pictures
+  digits      mnist-8: top-1 over 500 digits
+  faces       version-RFB-320: cosines only
+
+A CALIBRATION may end in :TARGET, the accuracy_target; `default:0` is int8 only. `all` in the place of tasks is the table of every task with max, kl,
+default, mix, default:0 and mix:0.
 
 Needs numpy, pillow, onnx, opencv and onnxruntime.
 """
@@ -18,16 +26,17 @@ import csv, glob, json, os, subprocess, sys, time, wave
 import cv2, numpy as np, onnx, onnxruntime
 from PIL import Image
 
+from labelled_images import IMAGENET, cifar10, faces, imagenet, mnist
 from running import in_hb_sim
 
 if len(sys.argv) < 4:
     sys.exit(__doc__)
+onnxruntime.set_default_logger_severity(3)
 tools, data, folder = (os.path.abspath(path) for path in sys.argv[1:4])
-IMAGENET = np.array([123.675, 116.28, 103.53], np.float32), np.array([58.395, 57.12, 57.375], np.float32)
 
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: './out', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{names}', input_type_train: '{types}', input_type_rt: '{types}', input_shape: '{shapes}', norm_type: '{norms}'}}
-calibration_parameters: {{cal_data_dir: '{folders}', calibration_type: {calibration}}}
+calibration_parameters: {{cal_data_dir: '{folders}', {calibration}}}
 compiler_parameters: {{jobs: 2}}
 """
 
@@ -161,6 +170,28 @@ def judge_voice(outputs, reference):
     mine, other = (np.concatenate([row[0].reshape(-1) for row in rows]) for rows in (outputs, reference))
     return f"largest difference {np.abs(mine - other).max():.4f}, {((mine > 0.5) != (other > 0.5)).sum()} of {len(mine)} decisions differ"
 
+def voice_step_samples():
+    """Windows of 576 samples that begin 512 apart; each has the state that the float network gives after the one before."""
+    with wave.open(f"{data}/images/audio/speech_16k.wav") as file:
+        signal = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+    signal = np.concatenate([np.zeros(64, np.float32), signal])
+    runtime = onnxruntime.InferenceSession(f"{data}/onnx/silero_vad_16k_op15.onnx")
+    state, rate, samples = np.zeros((2, 1, 128), np.float32), np.array(16000, np.int64), []
+    for start in range(0, len(signal) - 576, 512):
+        samples.append([signal[None, start:start + 576], state, rate])
+        state = runtime.run(["stateN"], dict(zip(("input", "state", "sr"), samples[-1])))[0]
+    return samples[::20], [sample for index, sample in enumerate(samples) if index % 20]
+
+def pictures(images):
+    """What makes the samples of labelled images."""
+    return lambda: tuple([[sample.astype(np.float32)] for sample in images(data, part)[0]] for part in ("calib", "eval"))
+
+def judge_classes(images):
+    def judge(outputs, _):
+        labels = images(data, "eval")[1]
+        return f"top-1 {100 * np.mean([row[0].argmax() == label for row, label in zip(outputs, labels)]):.2f} %"
+    return judge
+
 # Network, samples to calibrate and to judge, judge, outputs.
 TASKS = {
     "text": ("en_PP-OCRv4_rec", text_samples, judge_text, ["softmax_2.tmp_0"]),
@@ -168,10 +199,22 @@ TASKS = {
     "persons": ("yolox_tiny_person", person_samples, judge_persons, ["dets", "labels"]),
     "files": ("magika_standard_v3_3", file_samples, judge_files, ["target_label"]),
     "voice": ("silero_vad_16k_sequence", voice_samples, judge_voice, ["speech_probs", "hn", "cn"]),
+    "voice-step": ("silero_vad_16k_op15", voice_step_samples, judge_voice, ["output", "stateN"]),
+    "pictures": ("mobilenet_v2_imagenet", pictures(imagenet), judge_classes(imagenet), ["output"]),
+    "cifar": ("resnet20_cifar10", pictures(cifar10), judge_classes(cifar10), ["output"]),
+    "digits": ("mnist-8", pictures(mnist), judge_classes(mnist), ["Plus214_Output_0"]),
+    "faces": ("version-RFB-320", pictures(faces), lambda *_: "no labels", ["scores", "boxes"]),
 }
+CALIBRATIONS = ["max", "kl", "default", "mix", "default:0", "mix:0"]
 
-def run_hbm(home, names, samples, outputs):
-    """Sample by sample, because outputs may have other sizes in each."""
+def run_hbm(home, names, samples, outputs, reference):
+    """In one run, or sample by sample where outputs have other sizes in each."""
+    shapes = [{tuple(row[place].shape) for row in reference} for place in range(len(outputs))]
+    if all(len(found) == 1 for found in shapes):
+        inputs = [f"--input={name}={home}/eval_{name}" for name in names]
+        found = in_hb_sim(tools, home, f"{home}/out/net.hbm", *inputs)
+        columns = [found[output.replace("/", "_")].reshape(len(samples), *shape.pop()) for output, shape in zip(outputs, shapes)]
+        return [list(row) for row in zip(*columns)]
     results = []
     for index in range(len(samples)):
         inputs = [f"--input={name}={home}/eval_{name}/{index:05d}.npy" for name in names]
@@ -206,9 +249,14 @@ def products(path):
         wide += count * any(is_wide(name) for name in node.input[:2])
     return every, wide, second
 
+def settings(calibration):
+    """The lines of the configuration for a word of the command line."""
+    kind, _, target = calibration.partition(":")
+    return f"calibration_type: {kind}" + (f", accuracy_target: {target}" if target else "")
+
 def evaluate(task, calibration):
     network, make, judge, outputs = TASKS[task]
-    home, model = f"{folder}/{task}-{calibration}", f"{data}/onnx/{network}.onnx"
+    home, model = f"{folder}/{task}-{calibration.replace(':', '-')}", f"{data}/onnx/{network}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
     calib, samples = make()
     runtime = onnxruntime.InferenceSession(model)
@@ -220,14 +268,14 @@ def evaluate(task, calibration):
                 np.save(f"{home}/{part}_{name}/{index:05d}.npy", row[place])
     several = lambda words: ";".join(words)
     text = CONFIG.format(model=model, names=several(names), types=several(["featuremap"] * len(names)), norms=several(["no_preprocess"] * len(names)),
-                         shapes=several("x".join(map(str, array.shape)) for array in samples[0]), folders=several(f"./calib_{name}" for name in names),
-                         calibration=calibration)
+                         shapes=several("x".join(map(str, array.shape)) or "None" for array in samples[0]), folders=several(f"./calib_{name}" for name in names),
+                         calibration=settings(calibration))
     open(f"{home}/config.yaml", "w").write(text)
     begin = time.perf_counter()
     subprocess.run([f"{tools}/hb_compile", "-c", "config.yaml"], cwd=home, check=True, stderr=open(f"{home}/log", "w"))
     seconds = time.perf_counter() - begin
     reference = [runtime.run(outputs, dict(zip(names, sample))) for sample in samples]
-    found = run_hbm(home, names, samples, outputs)
+    found = run_hbm(home, names, samples, outputs, reference)
     def cosine(place):
         pairs = [(one[place].reshape(-1).astype(np.float64), two[place].reshape(-1).astype(np.float64)) for one, two in zip(found, reference)]
         each = [one @ two / max(1e-30, np.linalg.norm(one) * np.linalg.norm(two)) for one, two in pairs if one.shape == two.shape]
@@ -243,7 +291,10 @@ def evaluate(task, calibration):
           f"{100 * second / every:.1f} %, {len(information['segments'])} segments, "
           f"{perf['summary']['performance']['latency (us)']:.1f} us, hb_compile {seconds:.1f} s", flush=True)
 
-for chosen in sys.argv[4:] or TASKS:
+chosen_tasks = sys.argv[4:] or TASKS
+if chosen_tasks == ["all"]:
+    chosen_tasks = [f"{task}={calibration}" for task in TASKS for calibration in CALIBRATIONS]
+for chosen in chosen_tasks:
     task, _, calibration = chosen.partition("=")
     if task not in TASKS:
         sys.exit(f"no task is called '{task}'; there are {', '.join(TASKS)}")

@@ -1,9 +1,9 @@
 //! Tensor values in memory.
 
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Dimension, IxDyn, Slice};
 use thiserror::Error;
 
@@ -42,16 +42,13 @@ struct Line([u8; 64]);
 /// The alignment of every tensor in memory, that of a cache line: vector loads never straddle lines needlessly.
 pub const ALIGNMENT: usize = 64;
 
-/// Bytes that somebody else may hold, too; they never change.
-pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
-
 /// Bytes aligned to a cache line.
 #[derive(Clone)]
 pub struct AlignedBytes {
     lines: Vec<Line>,
     length: usize,
-    /// In place of `lines`, until they are written.
-    shared: Option<SharedBytes>,
+    /// Bytes that others hold, too, in place of `lines` until they are written.
+    shared: Option<Bytes>,
 }
 
 impl AsRef<[u8]> for AlignedBytes {
@@ -116,18 +113,17 @@ impl AlignedBytes {
     }
 
     /// The same bytes in the same memory where that is whole cache lines, else a copy; `None` as in [`AlignedBytes::zeroed`].
-    fn of_shared(shared: SharedBytes) -> Option<AlignedBytes> {
-        let bytes = (*shared).as_ref();
+    fn of_shared(bytes: Bytes) -> Option<AlignedBytes> {
         if !bytes.as_ptr().addr().is_multiple_of(ALIGNMENT) || !bytes.len().is_multiple_of(ALIGNMENT) {
-            return AlignedBytes::copied(bytes);
+            return AlignedBytes::copied(&bytes);
         }
-        Some(AlignedBytes { lines: Vec::new(), length: bytes.len(), shared: Some(shared) })
+        Some(AlignedBytes { lines: Vec::new(), length: bytes.len(), shared: Some(bytes) })
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         match &self.shared {
-            Some(shared) => (**shared).as_ref(),
+            Some(shared) => shared,
             // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
             None => unsafe { core::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) },
         }
@@ -143,15 +139,14 @@ impl AlignedBytes {
     /// Where they are.
     pub fn as_ptr(&self) -> *const u8 {
         match &self.shared {
-            Some(shared) => (**shared).as_ref().as_ptr(),
+            Some(shared) => shared.as_ptr(),
             None => self.lines.as_ptr().cast(),
         }
     }
 
     /// Where they are, to be written. Those that somebody else may hold are copied first.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        if let Some(shared) = self.shared.take() {
-            let bytes = (*shared).as_ref();
+        if let Some(bytes) = self.shared.take() {
             self.lines = alloc::vec![Line([0; 64]); bytes.len().div_ceil(64)];
             // SAFETY: there is room for as many bytes.
             unsafe {
@@ -255,8 +250,8 @@ impl Array {
     }
 
     /// As [`Array::from_bytes`], in the same memory where that is whole cache lines.
-    pub fn of_shared(element: ElementType, shape: &[usize], bytes: SharedBytes) -> Result<Array, ArrayError> {
-        let expected = matching_count(element, shape, (*bytes).as_ref())?;
+    pub fn of_shared(element: ElementType, shape: &[usize], bytes: Bytes) -> Result<Array, ArrayError> {
+        let expected = matching_count(element, shape, &bytes)?;
         Array::of(element, shape, expected, AlignedBytes::of_shared(bytes))
     }
 
@@ -508,17 +503,17 @@ mod tests {
     #[test]
     fn shared_bytes_are_copied_as_soon_as_one_holder_writes() {
         let floats = Array::from_values(&[32], &[1.5f32; 32]).unwrap();
-        let shared: SharedBytes = Arc::new(floats.bytes);
-        let address = (*shared).as_ref().as_ptr();
-        let mut array = Array::of_shared(ElementType::F32, &[4, 8], Arc::clone(&shared)).unwrap();
+        let shared = Bytes::from_owner(floats.bytes);
+        let address = shared.as_ptr();
+        let mut array = Array::of_shared(ElementType::F32, &[4, 8], shared.clone()).unwrap();
         assert_eq!((array.as_bytes().as_ptr(), array.values::<f32>().unwrap()), (address, [1.5; 32].as_slice()));
         array.as_bytes_mut()[3] = 0xBF;
         assert_ne!(array.as_bytes().as_ptr(), address);
         assert_eq!((array.values::<f32>().unwrap()[0], array.values::<f32>().unwrap()[31]), (-1.5, 1.5));
-        assert_eq!((*shared).as_ref()[3], 0x3F);
+        assert_eq!(shared[3], 0x3F);
         // Another size, and an end within a line.
         assert!(Array::of_shared(ElementType::F32, &[33], shared).is_err());
-        let odd: SharedBytes = Arc::new(Array::from_values(&[3], &[1i32, 2, 3]).unwrap().bytes);
+        let odd = Bytes::from_owner(Array::from_values(&[3], &[1i32, 2, 3]).unwrap().bytes);
         assert_eq!(Array::of_shared(ElementType::I32, &[3], odd).unwrap().values::<i32>().unwrap(), [1, 2, 3]);
     }
 }

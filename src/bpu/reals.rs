@@ -39,7 +39,7 @@ fn dequantized(tensor: &BpuTensor, integers: impl Iterator<Item = i32>) -> Optio
     }
 }
 
-/// So many pixels of an image lie in the fastest memory together, with all their channels.
+/// So many pixels are read together: a line of memory holds several of their channels, and is read from the cache for all but the first.
 const PIXELS: usize = 16;
 
 /// NHWC to NCHW, other ranks as they are; `None` when there are not as many values as the shape says.

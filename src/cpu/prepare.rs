@@ -125,7 +125,7 @@ pub(crate) fn remove_dead(graph: &mut ExpressionGraph, kept: &HashSet<GraphTenso
 struct ConstantReaders(HashMap<GraphTensorId, usize>);
 
 impl ConstantReaders {
-    /// One reader reads what was made of the constant instead. Without the last of them its memory is freed.
+    /// One reader reads what was made of the constant instead. Without the last of them the graph lets go of it.
     fn gone(&mut self, graph: &mut ExpressionGraph, id: GraphTensorId) {
         if let Some(count) = self.0.get_mut(&id) {
             *count -= 1;
@@ -136,7 +136,7 @@ impl ConstantReaders {
     }
 }
 
-/// Frees the constants that nothing reads, such as those that casts were computed of, and counts the readers of the others.
+/// Lets go of the constants that nothing reads, such as those that casts were computed of, and counts the readers of the others.
 fn forget_unread(graph: &mut ExpressionGraph) -> ConstantReaders {
     let mut readers: HashMap<GraphTensorId, usize> = HashMap::new();
     let checked = graph.actions.iter().flat_map(|action| action.checks().iter().flat_map(|check| check.tensors()));

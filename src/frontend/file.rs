@@ -1,7 +1,7 @@
 //! Files of other programs, read whole and never beyond a limit.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -29,14 +29,31 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
     if metadata.len() > limit {
         return Err(FileFault::TooLarge(metadata.len()));
     }
-    let mut bytes = vec![0; metadata.len() as usize];
+    let length = metadata.len() as usize;
+    // Files of the system itself say that they have no bytes, or more than they have; they are small.
+    if length <= PIECE { read_to_end(file, limit) } else { read_pieces(&file, length) }
+}
+
+fn read_to_end(file: File, limit: u64) -> Result<Vec<u8>, FileFault> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that a file that grows meanwhile is noticed.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileFault::Read)?;
+    if bytes.len() as u64 > limit { Err(FileFault::TooLarge(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
+fn read_pieces(file: &File, length: usize) -> Result<Vec<u8>, FileFault> {
+    let changed = || FileFault::Read(io::Error::other("its size changed while it was read"));
+    let mut bytes = vec![0; length];
     let filled = bytes.par_chunks_mut(PIECE).enumerate();
     let filled = filled.try_for_each(|(number, piece)| file.read_exact_at(piece, number as u64 * PIECE as u64));
     filled.map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => FileFault::Read(io::Error::other("it became shorter while it was read")),
+        io::ErrorKind::UnexpectedEof => changed(),
         _ => FileFault::Read(source),
     })?;
-    Ok(bytes)
+    match file.read_at(&mut [0], length as u64).map_err(FileFault::Read)? {
+        0 => Ok(bytes),
+        _ => Err(changed()),
+    }
 }
 
 /// What is said of a file that the system does not give.
@@ -44,5 +61,35 @@ pub fn unread(path: &Path, source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::NotFound => format!("{}: there is no such file", path.display()),
         _ => format!("cannot read {}: {source}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn every_byte_of_every_piece_is_read() {
+        for length in [0, 5, PIECE, PIECE + 1, 3 * PIECE - 7] {
+            let bytes: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&bytes).unwrap();
+            assert!(read(file.path(), length as u64).unwrap() == bytes, "{length}");
+            if let Some(limit) = (length as u64).checked_sub(1) {
+                assert!(matches!(read(file.path(), limit), Err(FileFault::TooLarge(found)) if found == length as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_size_than_it_said_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(2 * PIECE as u64).unwrap();
+        for said in [2 * PIECE - 1, 2 * PIECE + 1] {
+            assert!(matches!(read_pieces(file.as_file(), said), Err(FileFault::Read(_))), "{said}");
+        }
+        // It says that it has none.
+        assert!(!read(Path::new("/proc/self/status"), 1 << 20).unwrap().is_empty());
     }
 }

@@ -32,7 +32,7 @@ pub struct Constant<'a> {
 }
 
 impl Constant<'_> {
-    /// The bytes with what owns them, where they are those of a resource that [`constant_attribute`] or [`shared_constant_attribute`] made.
+    /// The bytes with what owns them, where they are those of a resource that this crate made. Those of a parsed file have no owner that is known.
     #[must_use]
     pub fn owner(&self) -> Option<Bytes> {
         match &self.bytes {
@@ -202,14 +202,11 @@ pub fn constant_attribute<'c>(
 ) -> Result<Attribute<'c>, IrError> {
     match inline_attribute(context, name, r#type, bytes)? {
         Some(attribute) => Ok(attribute),
-        None => {
-            let too_large = || IrError::Constant { node: name.to_owned(), reason: "is too large".into() };
-            resource_attribute(context, name, r#type, aligned_copy(bytes).ok_or_else(too_large)?)
-        }
+        None => resource_attribute(context, name, r#type, aligned_copy(bytes).ok_or_else(|| too_large(name))?),
     }
 }
 
-/// As [`constant_attribute`], but a resource is these bytes and no copy.
+/// As [`constant_attribute`], but a resource is these bytes and no copy, where they are aligned.
 ///
 /// # Errors
 /// When the number of bytes does not fit the type.
@@ -268,9 +265,13 @@ fn resource_attribute<'c>(
     bytes: Bytes,
 ) -> Result<Attribute<'c>, IrError> {
     // Any byte but 0 is true, and what reads resources expects 1.
-    let bytes = match r#type.element == ElementType::Bool && bytes.iter().any(|byte| *byte > 1) {
+    let bytes: Bytes = match r#type.element == ElementType::Bool && bytes.iter().any(|byte| *byte > 1) {
         true => bytes.iter().map(|byte| u8::from(*byte != 0)).collect(),
         false => bytes,
+    };
+    let bytes = match bytes.as_ptr().addr().is_multiple_of(RESOURCE_ALIGNMENT) {
+        true => bytes,
+        false => aligned_copy(&bytes).ok_or_else(|| too_large(name))?,
     };
     let (data, length) = shared::give(bytes);
     // SAFETY: the type belongs to the context; the bytes stay where they are until `free_resource`.
@@ -289,23 +290,28 @@ fn resource_attribute<'c>(
     .ok_or_else(|| refused(name))
 }
 
+fn too_large(name: &str) -> IrError {
+    IrError::Constant { node: name.to_owned(), reason: "is too large".into() }
+}
+
 fn refused(name: &str) -> IrError {
     IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() }
 }
 
-/// The same bytes as those of a `dense_resource` under another name; none for other attributes.
+/// The same bytes as those of a `dense_resource` under another name, copied where they have no [`Constant::owner`]; none for other attributes.
 ///
 /// # Errors
 /// When MLIR refuses the attribute.
 pub fn renamed_resource<'c>(attribute: Attribute<'c>, name: &str) -> Result<Option<Attribute<'c>>, IrError> {
     let constant = elements_of(attribute).filter(|constant| matches!(constant.bytes, Cow::Borrowed(_)));
     let renamed = |constant: Constant<'_>| {
-        resource_attribute(context_of(attribute.context()), name, &constant.r#type, constant.shared())
+        let bytes = constant.owner().or_else(|| aligned_copy(&constant.bytes)).ok_or_else(|| too_large(name))?;
+        resource_attribute(context_of(attribute.context()), name, &constant.r#type, bytes)
     };
     constant.map(renamed).transpose()
 }
 
-/// Frees the bytes of every resource of the context that none of `operations`, or of what is in them, reads: MLIR itself keeps them
+/// Lets go of the bytes of every resource of the context that none of `operations`, or of what is in them, reads: MLIR itself keeps them
 /// until the context ends. Other operations of the context then have constants without bytes, which is an error of theirs.
 ///
 /// # Safety
@@ -324,7 +330,7 @@ unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size
 #[cfg(test)]
 mod tests {
     use super::*;
-    use melior::ir::{Module, operation::OperationLike};
+    use melior::ir::{BlockLike, Module, operation::OperationLike};
 
     #[test]
     fn only_the_constants_of_what_is_kept_stay() {
@@ -351,6 +357,54 @@ mod tests {
         // SAFETY: as above.
         unsafe { keep_resources(&context, &[]) };
         assert_eq!((constant(&kept), constant(&copy)), (None, None));
+    }
+
+    #[test]
+    fn a_renamed_resource_outlives_the_first() {
+        let context = crate::context();
+        let r#type = TensorType::new(ElementType::F32, &[64]);
+        let first = constant_attribute(&context, "first", &r#type, &[7; 256]).unwrap();
+        let bytes = elements_of(first).unwrap().shared();
+        let address = bytes.as_ptr();
+        let renamed = renamed_resource(first, "second").unwrap().unwrap();
+        assert_eq!(elements_of(renamed).unwrap().bytes.as_ptr(), address);
+        drop(bytes);
+        let location = melior::ir::Location::unknown(&context);
+        let module = Module::new(location);
+        let constant = crate::ir::build(
+            &context,
+            hfloat::Op::Constant.name(),
+            &[],
+            &[("value", renamed)],
+            &[r#type.to_type(&context)],
+            vec![],
+            location,
+        );
+        module.body().append_operation(constant.unwrap());
+        // SAFETY: nothing was read of the first that is used below.
+        unsafe { keep_resources(&context, &[module.as_operation()]) };
+        let kept = elements_of(renamed).unwrap().shared();
+        drop((module, context));
+        assert_eq!((kept.as_ptr(), &kept[..]), (address, [7; 256].as_slice()));
+    }
+
+    #[test]
+    fn shared_bytes_are_copied_where_they_must_be() {
+        let context = crate::context();
+        let made = |r#type: &TensorType, bytes: Bytes| {
+            let attribute = shared_constant_attribute(&context, "shared", r#type, bytes).unwrap();
+            elements_of(attribute).unwrap().shared()
+        };
+        let bytes = aligned_copy(&[3; 257]).unwrap();
+        let numbers = TensorType::new(ElementType::F32, &[64]);
+        assert_eq!(made(&numbers, bytes.slice(..256)).as_ptr(), bytes.as_ptr());
+        // At another address than MLIR is told.
+        let moved = made(&numbers, bytes.slice(1..));
+        assert!(moved.as_ptr().addr().is_multiple_of(RESOURCE_ALIGNMENT) && moved == bytes.slice(1..));
+        // Any byte but 0 is true.
+        let mask: Bytes = (0..256).map(|index| (index % 3) as u8).collect();
+        let truths: Vec<u8> = mask.iter().map(|byte| (*byte).min(1)).collect();
+        assert_eq!(made(&TensorType::new(ElementType::Bool, &[256]), mask)[..], truths[..]);
     }
 
     /// Of all equal ones, of few and of many.

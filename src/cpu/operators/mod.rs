@@ -289,7 +289,7 @@ fn check_result(
 pub fn array_of(constant: &Constant<'_>) -> Result<Array, Error> {
     let (element, shape) = plain("", &constant.r#type)?;
     Ok(match constant.owner() {
-        Some(bytes) => Array::of_shared(element, &shape, Arc::new(bytes))?,
+        Some(bytes) => Array::of_shared(element, &shape, bytes)?,
         None => Array::from_bytes(element, &shape, &constant.bytes)?,
     })
 }

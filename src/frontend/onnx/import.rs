@@ -16,6 +16,8 @@ use melior::ir::{
     Attribute as MlirAttribute, Block, BlockLike, BlockRef, Identifier, Location, Module, OperationRef, Region,
     RegionLike, Type, Value as MlirValue, ValueLike,
 };
+use prost::bytes::Bytes;
+use rayon::prelude::*;
 
 use super::check::reads;
 use super::error::OnnxError;
@@ -49,8 +51,10 @@ pub fn import_file<'c>(context: &'c Context, path: &Path, options: &ImportOption
 /// Everything that stands in the way of the model: operators, shapes of inputs, and each node that cannot be what it says.
 pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
     let unsupported = check_operators(&model.graph);
-    model.graph.hold_apart();
-    let module = resolve_inputs(&mut model.graph, options).and_then(|()| build_module(context, model));
+    let module = resolve_inputs(&mut model.graph, options).and_then(|()| {
+        hold_apart(&mut model.graph);
+        build_module(context, model)
+    });
     let module = match (unsupported, module) {
         (Ok(()), Ok(module)) => module,
         (unsupported, module) => {
@@ -59,6 +63,44 @@ pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOption
     };
     verify(context, &module)?;
     Ok(module)
+}
+
+/// Copies what becomes constants out of the file, of which one tensor would keep everything; what is the same memory stays that.
+fn hold_apart(graph: &mut Graph) {
+    let mut tensors = Vec::new();
+    add_constants(graph, &mut tensors);
+    let place = |bytes: &Bytes| (bytes.as_ptr().addr(), bytes.len());
+    let places: HashMap<_, Bytes> =
+        tensors.iter().map(|tensor| (place(tensor.data()), tensor.data().clone())).collect();
+    // Where there is no memory for a copy, the file stays.
+    let copy = |(place, bytes): (_, Bytes)| Some((place, ir::aligned_copy(&bytes)?));
+    let copies: HashMap<_, Bytes> = places.into_par_iter().filter_map(copy).collect();
+    for tensor in tensors {
+        if let Some(copy) = copies.get(&place(tensor.data())) {
+            tensor.move_to(copy);
+        }
+    }
+}
+
+/// The constants of a graph and of those inside: initializers that are used, and values of attributes.
+fn add_constants<'a>(graph: &'a mut Graph, tensors: &mut Vec<&'a mut Tensor>) {
+    let used = used_initializers(graph);
+    let initializers = graph.initializers.iter_mut().zip(used).filter(|(_, is_used)| *is_used);
+    tensors.extend(initializers.map(|((_, tensor), _)| tensor));
+    for (_, attribute) in graph.nodes.iter_mut().flat_map(|node| &mut node.attributes) {
+        match attribute {
+            Attribute::Tensor(tensor) => tensors.push(tensor),
+            Attribute::Graph(inner) => add_constants(inner, tensors),
+            _ => {}
+        }
+    }
+}
+
+/// Of each initializer, whether a node or an output is it.
+fn used_initializers(graph: &Graph) -> Vec<bool> {
+    let mut used: HashSet<&str> = graph.nodes.iter().flat_map(reads).collect();
+    used.extend(graph.outputs.iter().map(|output| output.name.as_str()));
+    graph.initializers.iter().map(|(name, _)| used.contains(name.as_str())).collect()
 }
 
 /// Gives every dimension of every input a size.
@@ -277,11 +319,9 @@ impl<'c, 'a> Importer<'c, 'a> {
 
     /// Makes the initializers that nodes or outputs of a graph read constants.
     pub(super) fn initializers(&mut self, graph: &Graph) -> Result<Vec<OperationRef<'c, 'a>>, OnnxError> {
-        let used: HashSet<&str> = graph.nodes.iter().flat_map(reads).collect();
-        let outputs: HashSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
         let mut constants = Vec::new();
-        for (name, tensor) in &graph.initializers {
-            if used.contains(name.as_str()) || outputs.contains(name.as_str()) {
+        for ((name, tensor), is_used) in graph.initializers.iter().zip(used_initializers(graph)) {
+            if is_used {
                 let node = Node::new(name, "Constant", &[], &[name]);
                 constants.push(self.node(&node.with("value", Attribute::Tensor(tensor.clone())))?);
             }
@@ -469,4 +509,45 @@ fn verify(context: &Context, module: &Module<'_>) -> Result<(), OnnxError> {
         return Ok(());
     }
     Err(OnnxError::model(format!("the imported model is not valid: {}", diagnostics::messages(&reports))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_leave_the_file_once_where_they_are_read() {
+        let file = Bytes::from(vec![1; 4096]);
+        let tensor = |part: Bytes| Tensor::new(ElementType::I8, vec![part.len()], part).unwrap();
+        let initializer = |name: &str, part: Bytes| (name.to_owned(), tensor(part));
+        let inner = Graph {
+            nodes: vec![Node::new("inner", "Add", &["c", "c"], &["d"])],
+            initializers: vec![initializer("c", file.slice(100..356))],
+            ..Graph::default()
+        };
+        let mut graph = Graph {
+            nodes: vec![
+                Node::new("add", "Add", &["a", "b"], &["y"]),
+                Node::new("branch", "If", &["y"], &["z"]).with("then_branch", Attribute::Graph(Box::new(inner))),
+                Node::new("constant", "Constant", &[], &["k"])
+                    .with("value", Attribute::Tensor(tensor(file.slice(7..107)))),
+            ],
+            initializers: vec![
+                initializer("a", file.slice(100..356)),
+                initializer("b", file.slice(100..356)),
+                initializer("unread", file.slice(..2048)),
+            ],
+            ..Graph::default()
+        };
+        hold_apart(&mut graph);
+        let inside = file.as_ptr().addr()..file.as_ptr().addr() + file.len();
+        let mut constants = Vec::new();
+        add_constants(&mut graph, &mut constants);
+        let places: Vec<usize> = constants.iter().map(|tensor| tensor.data().as_ptr().addr()).collect();
+        assert!(places.iter().all(|place| !inside.contains(place)) && constants.len() == 4);
+        assert!(constants.iter().all(|tensor| tensor.data().iter().all(|byte| *byte == 1)));
+        // The same part of the file is one copy.
+        assert_eq!(places.iter().collect::<HashSet<_>>().len(), 2);
+        assert!(inside.contains(&graph.initializers[2].1.data().as_ptr().addr()));
+    }
 }

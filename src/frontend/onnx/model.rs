@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
-use rayon::prelude::*;
 
 use super::tensor::Tensor;
 
@@ -248,24 +247,6 @@ impl Graph {
     pub fn fix_inputs(&mut self, values: Vec<(String, Tensor)>) {
         self.inputs.retain(|input| values.iter().all(|(name, _)| *name != input.name));
         self.initializers.extend(values);
-    }
-
-    /// Copies the bytes of all constants, also of graphs inside, so that none keeps the whole file that it is a part of.
-    pub fn hold_apart(&mut self) {
-        let mut tensors = Vec::new();
-        self.add_tensors(&mut tensors);
-        tensors.into_par_iter().for_each(Tensor::hold_apart);
-    }
-
-    fn add_tensors<'a>(&'a mut self, tensors: &mut Vec<&'a mut Tensor>) {
-        tensors.extend(self.initializers.iter_mut().map(|(_, tensor)| tensor));
-        for (_, attribute) in self.nodes.iter_mut().flat_map(|node| &mut node.attributes) {
-            match attribute {
-                Attribute::Tensor(tensor) => tensors.push(tensor),
-                Attribute::Graph(graph) => graph.add_tensors(tensors),
-                _ => {}
-            }
-        }
     }
 
     /// Initializers by name.

@@ -1,7 +1,7 @@
 //! Tensors of an ONNX model: element type, shape, and little-endian bytes.
 
 use half::{bf16, f16};
-use hb_dialects::{ElementType, ir};
+use hb_dialects::ElementType;
 use prost::bytes::Bytes;
 
 use super::proto::tensor_proto::DataType;
@@ -138,11 +138,10 @@ impl Tensor {
         &self.data
     }
 
-    /// Copies the bytes, so that they do not keep the whole file that they are a part of.
-    pub fn hold_apart(&mut self) {
-        // Where there is no memory for a copy, the file stays.
-        if let Some(copy) = ir::aligned_copy(&self.data) {
-            self.data = copy;
+    /// Has its bytes in a copy of them from now on.
+    pub fn move_to(&mut self, copy: &Bytes) {
+        if copy.len() == self.data.len() {
+            self.data = copy.clone();
         }
     }
 

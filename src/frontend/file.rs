@@ -1,6 +1,6 @@
 //! Files of other programs, read whole and never beyond a limit.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -19,17 +19,26 @@ pub enum FileFault {
     TooLarge(u64),
 }
 
+/// Opens a regular file; and its length. To open a pipe would wait for who writes to it, so that is asked before.
+pub fn open(path: &Path) -> io::Result<(File, u64)> {
+    let is_regular = |metadata: &Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file")),
+    };
+    is_regular(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    is_regular(&metadata)?;
+    Ok((file, metadata.len()))
+}
+
 /// The bytes of a regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
-    let file = File::open(path).map_err(FileFault::Read)?;
-    let metadata = file.metadata().map_err(FileFault::Read)?;
-    if !metadata.is_file() {
-        return Err(FileFault::Read(io::Error::other("it is not a regular file")));
+    let (file, length) = open(path).map_err(FileFault::Read)?;
+    if length > limit {
+        return Err(FileFault::TooLarge(length));
     }
-    if metadata.len() > limit {
-        return Err(FileFault::TooLarge(metadata.len()));
-    }
-    let length = metadata.len() as usize;
+    let length = length as usize;
     // Files of the system itself say that they have no bytes, or more than they have; they are small.
     if length <= PIECE { read_to_end(file, limit) } else { read_pieces(&file, length) }
 }
@@ -79,6 +88,17 @@ mod tests {
             if let Some(limit) = (length as u64).checked_sub(1) {
                 assert!(matches!(read(file.path(), limit), Err(FileFault::TooLarge(found)) if found == length as u64));
             }
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("model.onnx");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+            let fault = read(path, 100);
+            assert!(matches!(&fault, Err(FileFault::Read(source)) if source.to_string() == "it is not a regular file"));
         }
     }
 

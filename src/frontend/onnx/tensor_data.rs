@@ -1,6 +1,5 @@
 //! The encodings of a tensor's values: raw bytes, typed lists, and files beside the model.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
@@ -12,6 +11,7 @@ use super::error::OnnxError;
 use super::proto::tensor_proto::DataLocation;
 use super::proto::{SparseTensorProto, TensorProto};
 use super::tensor::{Tensor, element_count, element_type};
+use crate::frontend::file;
 
 /// Bytes that all external tensors of a model may take together; many tensors may name the same part of a file.
 const MAX_EXTERNAL: usize = 8 << 30;
@@ -41,12 +41,8 @@ impl<'a> ExternalData<'a> {
         let offset = number("offset")?.unwrap_or(0);
         let path = self.resolve(location)?;
         let failed = |source: io::Error| format!("external data {}: {source}", path.display());
-        let mut file = File::open(&path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(format!("external data {} is not a regular file", path.display()));
-        }
-        let rest = metadata.len().checked_sub(offset);
+        let (mut file, size) = file::open(&path).map_err(failed)?;
+        let rest = size.checked_sub(offset);
         let available =
             rest.ok_or_else(|| format!("external data: offset {offset} is beyond the end of {location:?}"))?;
         let length = number("length")?.unwrap_or(expected as u64);

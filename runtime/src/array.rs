@@ -147,11 +147,8 @@ impl AlignedBytes {
     /// Where they are, to be written. Those that somebody else may hold are copied first.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         if let Some(bytes) = self.shared.take() {
-            self.lines = alloc::vec![Line([0; 64]); bytes.len().div_ceil(64)];
-            // SAFETY: there is room for as many bytes.
-            unsafe {
-                core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.lines.as_mut_ptr().cast(), bytes.len());
-            }
+            // Only whole lines are shared.
+            self.lines = bytes.as_chunks().0.iter().map(|line| Line(*line)).collect();
         }
         self.lines.as_mut_ptr().cast()
     }

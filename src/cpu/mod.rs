@@ -44,7 +44,7 @@ pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
 pub(crate) use operators::recurrence_of;
 pub use operators::{array_of, constant_of, fold, operation_graph};
-pub use scalar_formula::{ScalarFormula, scalar_formula};
+pub use scalar_formula::{RealFunction, argument, real_function, scalar_formula};
 #[cfg(test)]
 pub(crate) use scalar_formula::{formula_of, formulas};
 pub use segment::segment_module;

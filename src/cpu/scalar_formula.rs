@@ -10,23 +10,25 @@ use super::operators::formula;
 use hb_dialects::ElementType;
 
 /// A function of one real number.
-pub type ScalarFormula = Box<dyn Fn(f64) -> f64 + Send + Sync>;
+pub type RealFunction = Box<dyn Fn(f64) -> f64 + Send + Sync>;
 
-/// The function that an operation applies to each element, with its attributes; `None` where it is no scalar function.
-///
-/// Evaluated in f64 with `libm`, so that it gives the same on every machine.
+/// What a scalar formula is made of: x, an f64.
+pub fn argument() -> Expression {
+    load(GraphTensorId(0), ElementType::F64, Vec::new())
+}
+
+/// The formula of the function that an operation applies to each element, with its attributes; `None` where it is no scalar function.
 ///
 /// # Errors
 /// When an attribute cannot be read.
-pub fn scalar_formula(operation: OperationRef<'_, '_>) -> Result<Option<ScalarFormula>, Error> {
+pub fn scalar_formula(operation: OperationRef<'_, '_>) -> Result<Option<Expression>, Error> {
     let Some(OpKind::Scalar(function)) = Op::of(operation).map(Op::kind) else { return Ok(None) };
-    let x = load(GraphTensorId(0), ElementType::F64, Vec::new());
-    Ok(Some(compiled(&formula(function, operation, x)?)))
+    Ok(Some(formula(function, operation, argument())?))
 }
 
-/// The expression as closures; what it loads is x.
-fn compiled(expression: &Expression) -> ScalarFormula {
-    match expression.kind() {
+/// A formula as closures, which evaluate it in f64 with `libm`, so that it gives the same on every machine. What it loads is x.
+pub fn real_function(formula: &Expression) -> RealFunction {
+    match formula.kind() {
         ExpressionKind::Load { .. } => Box::new(|x| x),
         ExpressionKind::Constant(value) => {
             let value = value.as_f64();
@@ -35,15 +37,15 @@ fn compiled(expression: &Expression) -> ScalarFormula {
         // A formula has neither positions nor sums.
         ExpressionKind::Axis(_) | ExpressionKind::Accumulator => Box::new(|_| f64::NAN),
         ExpressionKind::Unary(operation, a) => {
-            let (operation, a) = (*operation, compiled(a));
+            let (operation, a) = (*operation, real_function(a));
             Box::new(move |x| unary_float(operation, a(x)))
         }
         ExpressionKind::Binary(operation, a, b) => {
-            let (operation, a, b) = (*operation, compiled(a), compiled(b));
+            let (operation, a, b) = (*operation, real_function(a), real_function(b));
             Box::new(move |x| binary_float(operation, a(x), b(x)))
         }
         ExpressionKind::Compare(comparison, a, b) => {
-            let (comparison, a, b) = (*comparison, compiled(a), compiled(b));
+            let (comparison, a, b) = (*comparison, real_function(a), real_function(b));
             Box::new(move |x| {
                 let (a, b) = (a(x), b(x));
                 f64::from(u8::from(match comparison {
@@ -54,16 +56,16 @@ fn compiled(expression: &Expression) -> ScalarFormula {
             })
         }
         ExpressionKind::Select(condition, a, b) => {
-            let (condition, a, b) = (compiled(condition), compiled(a), compiled(b));
+            let (condition, a, b) = (real_function(condition), real_function(a), real_function(b));
             Box::new(move |x| if condition(x) != 0.0 { a(x) } else { b(x) })
         }
-        ExpressionKind::Cast(a) => compiled(a),
+        ExpressionKind::Cast(a) => real_function(a),
     }
 }
 
 /// The formula of an operation with these attributes in MLIR's syntax.
 #[cfg(test)]
-pub(crate) fn formula_of(op: Op, attributes: &str) -> ScalarFormula {
+pub(crate) fn formula_of(op: Op, attributes: &str) -> Expression {
     let (context, name) = (hb_dialects::context(), op.name());
     let text = format!(
         "func.func @f(%x: tensor<1xf32>) -> tensor<1xf32> {{ %0 = {name} %x {{{attributes}}} : (tensor<1xf32>) -> \
@@ -77,7 +79,7 @@ pub(crate) fn formula_of(op: Op, attributes: &str) -> ScalarFormula {
 
 /// Every scalar function with the defaults of its attributes.
 #[cfg(test)]
-pub(crate) fn formulas() -> impl Iterator<Item = (Op, ScalarFormula)> {
+pub(crate) fn formulas() -> impl Iterator<Item = (Op, Expression)> {
     let scalar = Op::ALL.iter().filter(|op| matches!(op.kind(), OpKind::Scalar(_)));
     scalar.map(|&op| (op, formula_of(op, "")))
 }
@@ -116,12 +118,12 @@ mod tests {
                     _ => format!("{name} = {value:?} : f32"),
                 })
                 .collect();
-            let formula = formula_of(*op, &given.join(", "));
+            let function = real_function(&formula_of(*op, &given.join(", ")));
             // The evaluator computes the error function in f32, everything else in f64.
             let tolerance = if ["Erf", "Gelu"].contains(&name.as_str()) { 2e-7 } else { 1e-12 };
             for (x, y) in recorded.x.iter().zip(y) {
                 let expected = y.as_f64().unwrap_or_else(|| y.as_str().unwrap().parse().unwrap());
-                let found = formula(*x);
+                let found = function(*x);
                 let near = (found - expected).abs() <= tolerance * expected.abs().max(1.0);
                 assert!(
                     near || found == expected || (found.is_nan() && expected.is_nan()),
@@ -134,15 +136,16 @@ mod tests {
 
     #[test]
     fn results_are_scaled_and_shifted() {
-        let f = formula_of(Op::HardSwish, "result_scale = 2.0 : f32, result_shift = -1.0 : f32");
+        let function_of = |op, attributes| real_function(&formula_of(op, attributes));
+        let f = function_of(Op::HardSwish, "result_scale = 2.0 : f32, result_shift = -1.0 : f32");
         // Beyond 3 a HardSwish is x, below -3 it is 0.
         assert_eq!([-4.0, 0.0, 3.0, 5.0].map(f), [-1.0, -1.0, 5.0, 9.0]);
-        assert_eq!(formula_of(Op::Sigmoid, "result_shift = -0.5 : f32")(0.0), 0.0);
+        assert_eq!(function_of(Op::Sigmoid, "result_shift = -0.5 : f32")(0.0), 0.0);
     }
 
     #[test]
     fn the_error_function_has_double_precision() {
-        let erf = formula_of(Op::Erf, "");
+        let erf = real_function(&formula_of(Op::Erf, ""));
         // Python's math.erf.
         assert!((erf(0.5) - 0.520_499_877_813_046_5).abs() < 1e-15);
         assert!((erf(-1.5) + 0.966_105_146_475_310_7).abs() < 1e-15);

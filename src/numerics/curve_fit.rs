@@ -1,8 +1,6 @@
 //! Curves of real functions: pieces as long as a tolerance allows, the tolerance as small as the number of pieces allows.
 
-use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use super::curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
 use super::quantize::dequantize;
@@ -78,7 +76,7 @@ pub fn fit_curve(
     let wide = output.high > Clamp::I8.high;
     let limit = if wide { LIMITS.0 } else { LIMITS.1 };
     let parts =
-        known_parts(&values, limit).ok_or(CurveFitError::TooManyPieces { limit, bits: if wide { 16 } else { 8 } })?;
+        best_parts(&values, limit).ok_or(CurveFitError::TooManyPieces { limit, bits: if wide { 16 } else { 8 } })?;
     let curve = rounded(&parts, input.low, high + limit)?;
     let error = distance(&curve, &values, input.low);
     Ok(FittedCurve { curve, error })
@@ -87,31 +85,7 @@ pub fn fit_curve(
 /// A quadratic over a range of indices, by distance from the start of the range: constant, linear, quadratic.
 type Part = (Range<usize>, [f64; 3]);
 
-/// The values of a function with the distance that was allowed, and what came of it.
-struct Fitted {
-    values: Vec<f64>,
-    limit: f64,
-    parts: Option<Vec<Part>>,
-}
-
-/// So many functions are kept with their parts: the steps of a recurrent layer have a few, and each of them many times over.
-const KEPT: usize = 8;
-
-/// [`best_parts`], which is not looked for again for values that were fitted lately.
-fn known_parts(values: &[f64], limit: f64) -> Option<Vec<Part>> {
-    static LATEST: Mutex<VecDeque<Fitted>> = Mutex::new(VecDeque::new());
-    let latest = || LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |fitted: &&Fitted| fitted.limit == limit && fitted.values == values;
-    if let Some(Fitted { parts, .. }) = latest().iter().find(is_it) {
-        return parts.clone();
-    }
-    let parts = best_parts(values, limit);
-    let mut latest = latest();
-    latest.push_front(Fitted { values: values.to_vec(), limit, parts: parts.clone() });
-    latest.truncate(KEPT);
-    parts
-}
-
+/// The parts that stay nearest to the values.
 fn best_parts(values: &[f64], limit: f64) -> Option<Vec<Part>> {
     let mut enough = FIRST_TOLERANCE;
     let mut parts = parts_within(values, enough);

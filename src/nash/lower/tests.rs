@@ -273,11 +273,9 @@ proptest! {
         // Slopes broadcast to the input, not the other way round.
         prop_assume!(!matches!(operator, Operator::PRelu { .. }) || shape == left);
         let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
-        let curve = crate::bpu::functions::curve(
-            f64::tanh,
-            (to, Affine::symmetric(0.7)),
-            (BpuElement::I16, Affine::symmetric(3e-5)),
-        ).unwrap().curve;
+        let integers = if to == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 };
+        let (from, into) = ((Affine::symmetric(0.7), integers), (Affine::symmetric(3e-5), Clamp::I16));
+        let curve = crate::numerics::fit_curve(f64::tanh, from, into).unwrap().curve;
         let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, BpuElement::I16, 3e-5));
         segment.outputs.push(w);
         let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, BpuElement::I8, 0.9));

@@ -7,7 +7,10 @@ use crate::bpu::lower::{
     values::{QuantizedConstant, QuantizedOperand, QuantizedValue, Worth},
 };
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
-use crate::cpu;
+use crate::cpu::{
+    self,
+    expression::{Binary, Expression, select},
+};
 use crate::numerics;
 use hb_dialects::{
     hfloat::attributes,
@@ -122,7 +125,9 @@ fn extreme<'c, 'a>(
 /// With one slope a function of x.
 pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     if let Some(slope) = parameter(operation, 1)? {
-        return function(builder, operation, 0, |x| if x < 0.0 { slope * x } else { x });
+        let x = cpu::argument();
+        let below = x.like(slope).binary(Binary::Multiply, x.clone());
+        return function(builder, operation, 0, &select(x.clone().less(x.like(0.0)), below, x));
     }
     let pair = Pair::of(builder, operation)?;
     let operator = Operator::PRelu { clamp: None };
@@ -184,7 +189,7 @@ fn function<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     index: usize,
-    evaluate: impl Fn(f64) -> f64,
+    formula: &Expression,
 ) -> Result<(), String> {
     let known = builder.known;
     of_one_operand(builder, operation, index, |x, y| {
@@ -195,9 +200,10 @@ fn function<'c, 'a>(
             return functions::any_curve().map(|curve| Operator::Curve { curve: Box::new(curve) });
         }
         if (x.element, y.element) == (BpuElement::I8, BpuElement::I8) {
-            return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.affine, y.affine)) });
+            let table = numerics::lookup_table(cpu::real_function(formula), x.affine, y.affine);
+            return Ok(Operator::Lookup { table: Box::new(table) });
         }
-        let fitted = functions::curve(evaluate, (x.element, x.affine), (y.element, y.affine));
+        let fitted = functions::curve(formula, (x.element, x.affine), (y.element, y.affine));
         let fitted = fitted.map_err(|error| error.to_string())?;
         Ok(Operator::Curve { curve: Box::new(fitted.curve) })
     })
@@ -207,7 +213,7 @@ fn function<'c, 'a>(
 pub fn scalar<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let formula = cpu::scalar_formula(operation).map_err(|error| error.to_string())?;
     let formula = formula.ok_or("it is no scalar function")?;
-    function(builder, operation, 0, formula)
+    function(builder, operation, 0, &formula)
 }
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -226,18 +232,20 @@ pub fn clip<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 
 /// A constant by an activation is a function of one variable. An activation by constants is a product by then.
 pub fn div<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let x = cpu::argument();
     match (parameter(operation, 0)?, parameter(operation, 1)?) {
-        (Some(dividend), None) => function(builder, operation, 1, |x| dividend / x),
-        (None, Some(divisor)) => function(builder, operation, 0, |x| x / divisor),
+        (Some(dividend), None) => function(builder, operation, 1, &x.like(dividend).binary(Binary::Divide, x)),
+        (None, Some(divisor)) => function(builder, operation, 0, &x.clone().binary(Binary::Divide, x.like(divisor))),
         _ => Err("the BPU does not divide by activations: the reciprocals of values near zero fit no scale".into()),
     }
 }
 
 /// A power with a constant is a function of one variable.
 pub fn pow<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let x = cpu::argument();
     match (parameter(operation, 0)?, parameter(operation, 1)?) {
-        (Some(base), None) => function(builder, operation, 1, |x| libm::pow(base, x)),
-        (None, Some(exponent)) => function(builder, operation, 0, |x| libm::pow(x, exponent)),
+        (Some(base), None) => function(builder, operation, 1, &x.like(base).binary(Binary::Power, x)),
+        (None, Some(exponent)) => function(builder, operation, 0, &x.clone().binary(Binary::Power, x.like(exponent))),
         _ => Err("the BPU has powers with a constant of one element only".into()),
     }
 }

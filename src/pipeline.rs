@@ -126,7 +126,7 @@ fn optimize(options: &PassOptions) -> String {
     let unroll = with_options("hfloat-unroll-recurrences", options, &[("cpu", "cpu")]);
     format!(
         "hfloat-infer-shapes,hfloat-expand-splits,{unroll},hfloat-forward-slices,canonicalize{{region-simplify=disabled}},\
-hfloat-fuse-functions,hfloat-fuse-normalizations,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,\
+hfloat-fuse-functions,hfloat-fuse-normalizations,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,hfloat-flush-weights,\
 canonicalize{{region-simplify=disabled}},hfloat-verify"
     )
 }

@@ -17,7 +17,7 @@ use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
 use super::kernel_job::KernelJob;
-use super::prepare::{Code, PreparedGraph, TensorPlace, prepare};
+use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::run::{Run, Tensors, Timer, Watch};
 use super::target::{CpuTarget, Effort};
 use crate::team::Team;
@@ -121,6 +121,31 @@ impl Executable {
             memories,
             _code: code,
         })
+    }
+
+    /// How many steps, from the first on, do the same at the same places as those of another network with the same inputs and outputs: what is in memory after
+    /// these is the same in both. A routine counts as another.
+    pub(super) fn steps_in_common(&self, other: &Executable) -> usize {
+        let (own, others) = (&self.prepared, &other.prepared);
+        if !(self.inputs().eq(other.inputs()) && self.outputs().eq(other.outputs())) {
+            return 0;
+        }
+        let is_same =
+            |(&(_, one), &(_, two)): (&(GraphTensorId, TensorPlace), &(GraphTensorId, TensorPlace))| match (one, two) {
+                (TensorPlace::Constant(one), TensorPlace::Constant(two)) => {
+                    own.constants.get(one) == others.constants.get(two)
+                }
+                _ => one == two,
+            };
+        let are_same = |one: &[_], two: &[_]| one.len() == two.len() && one.iter().zip(two).all(is_same);
+        let does_the_same = |(one, two): &(&ExecutionStep, &ExecutionStep)| {
+            let (Code::Kernel(kernel), Code::Kernel(others_kernel)) = (&one.code, &two.code) else { return false };
+            are_same(&one.results, &two.results)
+                && are_same(&one.operands, &two.operands)
+                && one.checks.is_empty()
+                && own.kernels.get(*kernel) == others.kernels.get(*others_kernel)
+        };
+        own.steps.iter().zip(&others.steps).take_while(does_the_same).count()
     }
 
     /// Runs the network on arrays of the inputs' types and shapes, in order.

@@ -135,6 +135,12 @@ impl FloatExecutable {
         Ok(FloatProgress { executable: self, run: Run::start(&self.executable, inputs)? })
     }
 
+    /// This network as one that begins as another does, as far as that is so.
+    pub fn variant_of<'v>(&'v self, original: &'v FloatExecutable) -> FloatVariant<'v> {
+        let steps_in_common = self.executable.steps_in_common(&original.executable);
+        FloatVariant { executable: self, original, steps_in_common }
+    }
+
     /// The step that computes each value that the options selected, by name: the first one of several. Inputs and constants have none.
     pub fn steps_of_values(&self) -> HashMap<&str, usize> {
         self.executable.steps_of_values()
@@ -174,6 +180,20 @@ impl FloatExecutable {
     }
 }
 
+/// A network that begins as another one does.
+pub struct FloatVariant<'v> {
+    executable: &'v FloatExecutable,
+    original: &'v FloatExecutable,
+    steps_in_common: usize,
+}
+
+impl FloatVariant<'_> {
+    /// How many steps both have in common, from the first on.
+    pub fn steps_in_common(&self) -> usize {
+        self.steps_in_common
+    }
+}
+
 /// A run that stands before a step. What comes later is run as often as is wanted.
 pub struct FloatProgress<'e> {
     executable: &'e FloatExecutable,
@@ -197,6 +217,25 @@ impl FloatProgress<'_> {
         let mut alter = on_floats(alter);
         let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, &mut alter);
         self.executable.with_actual_sizes(self.run.fork()?.finish(&mut watch, &mut |_, _| {})?)
+    }
+
+    /// As `run_altered`, by a network that is the same up to here.
+    ///
+    /// # Errors
+    /// As `run_altered`; or when it is no variant of this network, or another before this step.
+    pub fn run_variant(
+        &self,
+        variant: &FloatVariant<'_>,
+        alter: &mut dyn FnMut(&str, &mut [f32]),
+    ) -> Result<Vec<Array>, Error> {
+        let FloatVariant { executable, original, steps_in_common } = variant;
+        if !std::ptr::eq(*original, self.executable) || *steps_in_common < self.run.done() {
+            return Err(Error::invalid("variant", "begins in another way than the network whose run it shall go on"));
+        }
+        let mut alter = on_floats(alter);
+        let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, &mut alter);
+        let fork = self.run.fork_on(&executable.executable)?;
+        executable.with_actual_sizes(fork.finish(&mut watch, &mut |_, _| {})?)
     }
 }
 

@@ -35,7 +35,7 @@ mod work;
 pub use convert::{ConversionError, convert};
 pub use error::Error;
 pub use executable::{Executable, ExecutableOptions, Observe};
-pub use float::{FloatExecutable, FloatProgress};
+pub use float::{FloatExecutable, FloatProgress, FloatVariant};
 pub use graph::ExpressionGraph;
 pub(crate) use hb_runtime::routines::{Activation, ActivationKind, Cell, Direction, Recurrence};
 pub use hb_runtime::{Array, ArrayElement, ArrayError, ArrayView, Scalar};

@@ -90,14 +90,28 @@ impl<'e> Run<'e> {
         Ok(())
     }
 
+    /// How many steps are done.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
     /// Another run of the same inputs that is as far as this one.
     pub(super) fn fork(&self) -> Result<Self, Error> {
-        let Tensors { executable, pointers } = &self.tensors;
-        let mut fork = Self::on(executable, pointers.inputs.clone())?;
+        self.fork_on(self.tensors.executable)
+    }
+
+    /// The same by an executable whose steps, as far as this run is, are those of its own.
+    pub(super) fn fork_on<'o>(&self, executable: &'o Executable) -> Result<Run<'o>, Error>
+    where
+        'e: 'o,
+    {
+        let Tensors { executable: own, pointers } = &self.tensors;
+        let mut fork = Run::on(executable, pointers.inputs.clone())?;
         (fork.done, fork.done_kernels) = (self.done, self.done_kernels);
         let to = &fork.tensors.pointers;
-        // SAFETY: both arenas have as many bytes, and are allocations of their own.
-        unsafe { std::ptr::copy_nonoverlapping(pointers.arena, to.arena, executable.prepared.arena) };
+        let arena = own.prepared.arena.min(executable.prepared.arena);
+        // SAFETY: both arenas have at least so many bytes, and are allocations of their own.
+        unsafe { std::ptr::copy_nonoverlapping(pointers.arena, to.arena, arena) };
         let outputs = pointers.outputs.iter().zip(&to.outputs).zip(&self.outputs);
         for ((from, to), output) in outputs {
             let bytes = byte_count("", output.element(), output.shape())?;
@@ -227,6 +241,9 @@ struct Pointers {
     constants: Vec<*mut u8>,
     arena: *mut u8,
 }
+
+// SAFETY: what they point to belongs to the run, or is borrowed for as long as it lives and not written.
+unsafe impl Send for Pointers {}
 
 impl Pointers {
     fn at(&self, place: TensorPlace) -> Option<*mut u8> {

@@ -24,7 +24,7 @@ use crate::quant::{
     calibrate::{CalibrationError, Draw, Samples, threads},
     channel_ranges::{ChannelRanges, channel_ranges, scale_channels},
     correct_biases,
-    evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
+    evidence::{self, Before, Calibrated, Evidence, Method, Observations, RangeMethod, RangeMethods},
     given::keep_forms,
     info::{ActivationType, Judge, QuantInfo},
     measured_values,
@@ -67,6 +67,14 @@ pub(super) struct Reference {
     pub(super) calibrated: Calibrated,
     pub(super) asked: AskedTypes,
     pub(super) source: SampleSource,
+}
+
+/// When samples run.
+enum Occasion<'f> {
+    /// Before anything is decided; they are kept where that is asked for.
+    First(&'f mut FileSet),
+    /// After layers were split, with what is known of the network before.
+    AfterSplit(Before),
 }
 
 /// Layers that compute the same with other weights.
@@ -206,19 +214,23 @@ impl NetworkStages<'_> {
         narrow.extend(parts(function));
         let mut layers = ChangedLayers { wide, channel_ranges };
         let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split() && given.network.is_none()) else {
-            return self.measure(module, (&requests, &layers, &given), inputs, Some(files));
+            let (reference, _) = self.measure(module, (&requests, &layers, &given), inputs, Occasion::First(files))?;
+            return Ok(reference);
         };
-        let before = ir::copy_module(module)?;
-        let reference = self.measure(module, (&requests, &layers, &given), inputs, Some(files))?;
+        let whole = ir::copy_module(module)?;
+        let (mut reference, seen) =
+            self.measure(module, (&requests, &layers, &given), inputs, Occasion::First(files))?;
         let told = reference.asked.refused.clone();
         let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
-        if more.is_empty() {
+        let Some(evidence) = reference.calibrated.evidence.take_if(|_| !more.is_empty()) else {
             return Ok(reference);
-        }
-        *module = before;
+        };
+        *module = whole;
         given.split(compare::network(module.as_operation())?, &more)?;
         layers.wide.extend(more);
-        let reference = self.measure(module, (&requests, &layers, &given), inputs, None)?;
+        let before = Before { seen, evidence };
+        let (reference, _) =
+            self.measure(module, (&requests, &layers, &given), inputs, Occasion::AfterSplit(before))?;
         warn_of_types(reference.asked.refused.iter().filter(|sentence| !told.contains(sentence)));
         Ok(reference)
     }
@@ -286,14 +298,14 @@ impl NetworkStages<'_> {
         Ok(wide)
     }
 
-    /// Runs the network on the samples. What is odd about those is told the first time, when they are kept: with `files`.
+    /// Runs the network on the samples. What is odd about those is told the first time.
     fn measure(
         &self,
         module: &mut Module<'_>,
         (requests, layers, given): (&TypeRequests, &ChangedLayers, &GivenScales<'_>),
         inputs: &[CheckedInput],
-        files: Option<&mut FileSet>,
-    ) -> Result<Reference, StageError> {
+        occasion: Occasion<'_>,
+    ) -> Result<(Reference, Observations), StageError> {
         // What is measured is what `hfloat-to-qdq` will quantize, and the form of one operation can depend on where another runs.
         pipeline::run(self.context, module, &on_functions(ASSIGN_PLACEMENT))?;
         let function = compare::network(module.as_operation())?;
@@ -304,6 +316,10 @@ impl NetworkStages<'_> {
         let is_quantized =
             !ranges.is_empty() && measured_values(function)?.iter().all(|name| ranges.contains_key(name));
         let source = self.samples(inputs, &executable, is_quantized)?;
+        let (files, before) = match occasion {
+            Occasion::First(files) => (Some(files), None),
+            Occasion::AfterSplit(before) => (None, Some(before)),
+        };
         let is_first = files.is_some();
         if let Some(files) = files
             && *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData)
@@ -313,21 +329,15 @@ impl NetworkStages<'_> {
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
-        let mut calibrated =
-            evidence::calibrate(function, &executable, &samples, (&self.method(is_quantized), ranges), &|| {
-                progress.advance(1);
-            })
+        let done = || progress.advance(1);
+        let method = (&self.method(is_quantized), ranges);
+        let (mut calibrated, seen) = evidence::calibrate(function, &executable, &samples, method, before, &done)
             .map_err(|error| of_infinite_sample(error, &source, &executable))?;
-        if let Some(evidence) = &mut calibrated.evidence
+        if let Some(evidence) = calibrated.evidence.as_mut().filter(|_| is_first)
             && let Some(values) = judged_values(network)?
         {
-            if is_first {
-                let names: Vec<&String> = values.iter().map(|(name, _)| name).collect();
-                tell_names(
-                    "outputs follow from selections, so that the precision is judged by what these read",
-                    &names,
-                );
-            }
+            let names: Vec<&String> = values.iter().map(|(name, _)| name).collect();
+            tell_names("outputs follow from selections, so that the precision is judged by what these read", &names);
             evidence.judge_before_selections(&self.judged(network)?, &samples)?;
         }
         if is_first && calibrated.evidence.as_ref().is_some_and(Evidence::is_one_answer) {
@@ -349,7 +359,7 @@ impl NetworkStages<'_> {
             warn_of_types(&asked.refused);
             self.tell_states(function)?;
         }
-        Ok(Reference { sample, calibrated, asked, source })
+        Ok((Reference { sample, calibrated, asked, source }, seen))
     }
 
     /// The states of recurrent layers, which are int16 from the start: the rounding of every step adds up in them. Where int8 is all that is wanted,

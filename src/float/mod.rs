@@ -3,6 +3,7 @@
 pub mod batch;
 mod equalize_channels;
 mod expand_splits;
+mod flush_weights;
 mod fold;
 mod fold_image;
 mod forward_slices;
@@ -40,6 +41,7 @@ pub const PASSES: &[&PassDefinition] = &[
     &fuse_scales::PASS,
     &fuse_activations::PASS,
     &equalize_channels::PASS,
+    &flush_weights::PASS,
     &verify::PASS,
     &batch::PASS,
     &preprocessing::PASS,

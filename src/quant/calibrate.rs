@@ -12,7 +12,7 @@ use hb_dialects::{
 };
 use melior::ir::{Module, OperationRef};
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why calibration failed.
@@ -107,6 +107,8 @@ pub struct Measured<'m> {
     pub moments: &'m MomentsPlan,
     /// The values that Softmaxes alone read, whose masks need no range.
     pub masks: &'m MaskPlan,
+    /// Names of [`Measured::names`] whose observers are known.
+    pub known: &'m BTreeSet<String>,
 }
 
 /// What was seen while samples ran.
@@ -241,7 +243,7 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    Measured { names, histograms, outputs_of, moments, masks }: &Measured<'_>,
+    Measured { names, histograms, outputs_of, moments, masks, known }: &Measured<'_>,
     indices: &mut dyn Iterator<Item = usize>,
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
@@ -266,7 +268,8 @@ fn measure_some(
         let mut masked = Masks::new(masks);
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
-            if let Some(source) = names.get(name).filter(|_| !masked.take(name, values)) {
+            let source = names.get(name).filter(|source| !known.contains(*source));
+            if let Some(source) = source.filter(|_| !masked.take(name, values)) {
                 observe(index, source, values, view.shape);
             }
             for (name, shown) in masked.see(name, values) {

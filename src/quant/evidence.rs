@@ -2,7 +2,7 @@
 
 use super::{
     calibrate::{CalibrationError, Measured, Measurement, Samples, Values, floats, measure, outputs, threads},
-    groups::{ScaleGroups, observed_values},
+    groups::{ScaleGroups, Sources, observed_values},
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
     masks::MaskPlan,
@@ -170,6 +170,45 @@ impl Evidence {
     }
 }
 
+/// What was measured of each value.
+#[derive(Debug, Default)]
+pub struct Observations {
+    observers: BTreeMap<String, Observer>,
+    /// Which values each of them saw.
+    names: Sources,
+}
+
+impl Observations {
+    /// The observers that saw the same values as those of a network with these would, by name.
+    fn of_the_same(self, names: &Sources) -> BTreeMap<String, Observer> {
+        let (before, now) = (members(&self.names), members(names));
+        let mut observers = self.observers;
+        observers.retain(|name, _| {
+            before.contains_key(name.as_str()) && before.get(name.as_str()) == now.get(name.as_str())
+        });
+        observers
+    }
+}
+
+/// By the name of an observer: the values that it sees.
+fn members(names: &Sources) -> HashMap<&str, BTreeSet<&str>> {
+    let mut members: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for (value, source) in names {
+        members.entry(source).or_default().insert(value);
+    }
+    members
+}
+
+/// What is known of a network that computes the same with other layers in the place of some: of values and layers with the same names it need not
+/// be measured again.
+#[derive(Debug)]
+pub struct Before {
+    /// Of its values.
+    pub seen: Observations,
+    /// Of its layers and outputs.
+    pub evidence: Evidence,
+}
+
 /// Whether two arrays differ by no more than float32 rounds.
 fn alike(one: &Array, other: &Array) -> bool {
     let (one, other) = (one.to_f64(), other.to_f64());
@@ -179,7 +218,7 @@ fn alike(one: &Array, other: &Array) -> bool {
 }
 
 /// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds of the first chooser as
-/// attributes of its values. Those that the network brings are `given`. `done` is called after each sample.
+/// attributes of its values. Those that the network brings are `given`. `done` is called after each sample. Gives what was measured of values, too.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
@@ -188,26 +227,39 @@ pub fn calibrate(
     executable: &FloatExecutable,
     samples: &Samples<'_>,
     (method, given): (&Method, &Thresholds),
+    before: Option<Before>,
     done: &(dyn Fn() + Sync),
-) -> Result<Calibrated, CalibrationError> {
+) -> Result<(Calibrated, Observations), CalibrationError> {
     check_layers(function)?;
     let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
     let names = observed_values(function, &groups)?;
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count, method.judge_by_all) };
+    let (known, known_evidence) = match before {
+        Some(Before { seen, evidence }) => (seen.of_the_same(&names), Some(evidence)),
+        None => Default::default(),
+    };
+    let is_known = |layer: &LinearLayer| known_evidence.as_ref().is_some_and(|own| own.moments.know(&layer.node));
+    let (known_layers, layers): (Vec<_>, Vec<_>) = layers.into_iter().partition(is_known);
     let plan = MomentsPlan::new(layers, learned.clone());
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
     let needed = all().any(|method| method.chooser.needs_histogram());
     let histograms: HashSet<String> = if needed { own.iter().cloned().collect() } else { HashSet::new() };
     let masks = MaskPlan::of(function, &groups)?;
-    let measured =
-        Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan, masks: &masks };
+    let measured = Measured {
+        names: &names,
+        histograms: &histograms,
+        outputs_of: if known_evidence.is_some() { &[] } else { &judged },
+        moments: &plan,
+        masks: &masks,
+        known: &known.keys().cloned().collect(),
+    };
     let measurement = measure(executable, &measured, samples, done)
         .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
     let measurement = measurement.map_err(|error| with_constant(function, error))?;
-    let Measurement { observers, outputs, taken, first: values, .. } = measurement;
-    let outputs = outputs.into_values().collect();
+    let Measurement { mut observers, outputs, taken, first: values, .. } = measurement;
+    observers.extend(known);
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =
@@ -232,10 +284,17 @@ pub fn calibrate(
         None
     } else {
         let largest = largest(function, &groups, &observers);
-        let moments = Moments::of(&plan, &taken, &largest, &pool);
-        Some(Evidence { learned, largest, moments, judged, outputs, selected_from: None })
+        let mut moments = Moments::of(&plan, &taken, &largest, &pool);
+        let (outputs, selected_from) = match known_evidence {
+            Some(Evidence { moments: known, outputs, selected_from, .. }) => {
+                moments.take(known, known_layers.iter().map(|layer| layer.node.as_str()));
+                (outputs, selected_from)
+            }
+            None => (outputs.into_values().collect(), None),
+        };
+        Some(Evidence { learned, largest, moments, judged, outputs, selected_from })
     };
-    Ok(Calibrated { ranges, evidence, first: values })
+    Ok((Calibrated { ranges, evidence, first: values }, Observations { observers, names }))
 }
 
 /// Weights and biases that are not finite have no integers.

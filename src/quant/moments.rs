@@ -182,6 +182,23 @@ impl Moments {
         Self { layers, first: plan.first.clone() }
     }
 
+    /// Whether they are known of a node.
+    pub fn know(&self, node: &str) -> bool {
+        self.of_node(node).is_some()
+    }
+
+    /// Takes those of these nodes from others.
+    pub fn take<'n>(&mut self, mut others: Self, nodes: impl Iterator<Item = &'n str>) {
+        for node in nodes {
+            let stands_for = others.first.remove(node);
+            let measured = stands_for.as_deref().unwrap_or(node);
+            if let Some(moments) = others.layers.remove(measured) {
+                self.layers.insert(measured.to_owned(), moments);
+            }
+            self.first.extend(stands_for.map(|stands_for| (node.to_owned(), stands_for)));
+        }
+    }
+
     fn of_node(&self, node: &str) -> Option<&LayerMoments> {
         self.layers.get(self.first.get(node).map_or(node, String::as_str))
     }

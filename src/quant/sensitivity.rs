@@ -8,7 +8,7 @@ use super::{
     selections::{judged_values, returned},
     thresholds::{ThresholdRange, value_name},
 };
-use crate::cpu::{Array, Error as CpuError, FloatExecutable, FloatProgress};
+use crate::cpu::{Array, Error as CpuError, FloatExecutable, FloatProgress, FloatVariant};
 use crate::numerics::{Clamp, Destination, dequantize, quantize};
 use hb_dialects::{
     hfloat::{Op, gives_plain_result},
@@ -137,7 +137,7 @@ fn closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<(Vec<String>, 
 }
 
 /// What a network shows of a sample: by output its values, or those before what closes it.
-type Seen = Vec<Vec<f32>>;
+pub(super) type Seen = Vec<Vec<f32>>;
 
 /// Changes values of a run, by their names.
 type Alter<'a> = dyn FnMut(&str, &mut [f32]) + 'a;
@@ -197,11 +197,9 @@ impl<'r> Rounded<'r> {
     /// Adds a sample by a run that stands before the step at which the rounding begins to show, or before an earlier one.
     fn run(&mut self, sample: usize, progress: &FloatProgress<'_>) -> Result<(), CalibrationError> {
         let Compared { network, whole, .. } = self.compared;
-        // What closes an output may lie before the value.
-        let whole = whole.get(sample).into_iter().flatten().zip(&network.closed);
-        let known = whole.map(|(whole, closed)| closed.as_ref().map(|_| whole.clone())).collect();
-        let seen =
-            network.see(known, &mut |value, values| self.alter(value, values), &|watch| progress.run_altered(watch))?;
+        let whole = whole.get(sample).map_or(&[][..], Vec::as_slice);
+        let mut alter = |value: &str, values: &mut [f32]| self.alter(value, values);
+        let seen = network.see_from(whole, &mut alter, &|watch| progress.run_altered(watch))?;
         self.add(sample, &seen);
         Ok(())
     }
@@ -264,6 +262,34 @@ impl<'e> Shown<'e> {
     fn run(&self, inputs: &[Array], alter: &mut Alter<'_>) -> Result<Seen, CalibrationError> {
         let run = |watch: &mut Alter<'_>| self.executable.run_altered(&inputs.iter().collect::<Vec<_>>(), watch);
         self.see(vec![None; self.closed.len()], alter, &run)
+    }
+
+    /// What is looked at of each of some samples by a variant of the network. Runs of it go on from where the two differ; they may not be farther.
+    ///
+    /// # Errors
+    /// When a run fails.
+    pub(super) fn of_variant(
+        &self,
+        variant: &FloatVariant<'_>,
+        runs: &mut [FloatProgress<'_>],
+        whole: &[Seen],
+    ) -> Result<Vec<Seen>, CalibrationError> {
+        let one = |(progress, whole): (&mut FloatProgress<'_>, &Seen)| {
+            progress.advance(variant.steps_in_common())?;
+            self.see_from(whole, &mut |_, _| {}, &|watch| progress.run_variant(variant, watch))
+        };
+        runs.par_iter_mut().zip(whole).map(one).collect()
+    }
+
+    /// What is looked at of a run that `run` does from a step on. What closes an output may lie before that: it is what it is in the whole run.
+    fn see_from(
+        &self,
+        whole: &[Vec<f32>],
+        alter: &mut Alter<'_>,
+        run: &dyn Fn(&mut Alter<'_>) -> Result<Vec<Array>, CpuError>,
+    ) -> Result<Seen, CalibrationError> {
+        let known = whole.iter().zip(&self.closed).map(|(whole, closed)| closed.as_ref().map(|_| whole.clone()));
+        self.see(known.collect(), alter, run)
     }
 
     /// What is looked at of a run that `run` does; `seen` is known of it by output.

@@ -1,7 +1,7 @@
 //! Which layers need weights of 16 bits: those whose rounding to int8 costs the outputs so much that no activation could make up for it.
 
 use super::{
-    calibrate::{CalibrationError, Samples, network, outputs},
+    calibrate::{CalibrationError, Samples, network, outputs, threads},
     evidence::Evidence,
     linear::LinearLayer,
     round_weights::round_weights,
@@ -45,7 +45,7 @@ impl WeightSearch<'_, '_> {
     /// When the network cannot be made or run.
     pub fn run(&self) -> Result<BTreeSet<String>, CalibrationError> {
         let function = network(self.module)?;
-        let rounded = round_weights(function, &self.evidence.moments, &super::calibrate::threads(self.samples.jobs)?)?;
+        let rounded = round_weights(function, &self.evidence.moments, &threads(self.samples.jobs)?)?;
         let most = (1.0 - self.wanted_cosine) * SHARE;
         let all = self.error(&rounded, &BTreeSet::new())?;
         tracing::debug!(
@@ -88,25 +88,52 @@ impl WeightSearch<'_, '_> {
         let judges = self.evidence.learned.get(..SAMPLES).unwrap_or(&self.evidence.learned);
         let function = network(self.module)?;
         let executable = (self.compile)(function)?;
-        let float = Shown::new(function, &executable)?.of_samples(judges, self.samples)?;
+        let shown = Shown::new(function, &executable)?;
+        let float = shown.of_samples(judges, self.samples)?;
+        let inputs = judges.iter().map(|&index| (self.samples.read)(&executable, index));
+        let inputs = inputs.collect::<Result<Vec<_>, CalibrationError>>()?;
+        let given: Vec<Vec<&Array>> = inputs.iter().map(|inputs| inputs.iter().collect()).collect();
+        // What comes before a layer is the same without its rounding: from layer to layer the runs go on.
+        let mut runs = given.iter().map(|given| executable.progress(given)).collect::<Result<Vec<_>, _>>()?;
+        let pool = threads(self.samples.jobs)?;
+        let mut done = 0;
         let mut costs = Vec::new();
-        let names = weights_names(function)?;
+        for (node, own) in self.layers(rounded, &executable)? {
+            let others = rounded.0.keys().filter(|other| !own.contains(*other)).cloned().collect();
+            let with_rounded = self.with(rounded, &others)?;
+            let variant = with_rounded.variant_of(&executable);
+            let seen = if variant.steps_in_common() >= done {
+                done = variant.steps_in_common();
+                pool.install(|| shown.of_variant(&variant, &mut runs, &float))?
+            } else {
+                Shown::new(function, &with_rounded)?.of_samples(judges, self.samples)?
+            };
+            let cost = shown.error(&float, &seen);
+            tracing::debug!(
+                "the weights of '{node}' alone as int8 cost the outputs, before a closing Softmax or Sigmoid, {cost:.3e} of their cosine"
+            );
+            costs.push((cost, node, own));
+        }
+        costs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+        Ok(costs.into_iter().map(|(.., nodes)| nodes).collect())
+    }
+
+    /// The layers whose weights are rounded, each the nodes with the same weights under one name, in the order in which the network computes them.
+    fn layers(
+        &self,
+        rounded: &RoundedWeights,
+        executable: &FloatExecutable,
+    ) -> Result<Vec<(String, BTreeSet<String>)>, CalibrationError> {
+        let names = weights_names(network(self.module)?)?;
         let mut layers: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
         for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
             layers.entry(names.get(node).unwrap_or(node)).or_default().insert(node.clone());
         }
-        for (node, own) in layers {
-            let others = rounded.0.keys().filter(|other| !own.contains(*other)).cloned().collect();
-            let executable = self.with(rounded, &others)?;
-            let shown = Shown::new(function, &executable)?;
-            let cost = shown.error(&float, &shown.of_samples(judges, self.samples)?);
-            tracing::debug!(
-                "the weights of '{node}' alone as int8 cost the outputs, before a closing Softmax or Sigmoid, {cost:.3e} of their cosine"
-            );
-            costs.push((cost, node.clone(), own));
-        }
-        costs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
-        Ok(costs.into_iter().map(|(.., nodes)| nodes).collect())
+        let steps = executable.steps_of_values();
+        let first = |nodes: &BTreeSet<String>| nodes.iter().filter_map(|node| steps.get(node.as_str())).min().copied();
+        let mut layers: Vec<_> = layers.into_iter().map(|(name, nodes)| (name.clone(), nodes)).collect();
+        layers.sort_by_cached_key(|(_, nodes)| first(nodes).unwrap_or(usize::MAX));
+        Ok(layers)
     }
 
     /// How far the outputs are from those of the float network with all weights rounded but those of some layers.

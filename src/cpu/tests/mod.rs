@@ -492,6 +492,52 @@ fn quantization_per_axis() {
     assert_eq!(outputs[0].values::<f32>().unwrap(), &[1.5, 1.0, 2.0, -7.5, -8.0, -8.0]);
 }
 
+/// Two products one after the other, with these weights; the first may be computed of more constants than one.
+fn products(first: &str, second: &str) -> FloatExecutable {
+    let text = format!(
+        r#"func.func @main(%x: tensor<2x2xf32>) -> tensor<2x2xf32> {{
+            {first}
+            %b = hfloat.constant dense<{second}> : tensor<2x2xf32>
+            %y = hfloat.matmul %x, %a : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("y")
+            %z = hfloat.matmul %y, %b : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("z")
+            return %z : tensor<2x2xf32>
+        }}"#
+    );
+    compile(&text, ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() }).unwrap()
+}
+
+#[test]
+fn a_run_goes_on_by_a_network_with_other_constants() {
+    let constant = |name: &str, value: &str| format!("%{name} = hfloat.constant dense<{value}> : tensor<2x2xf32>");
+    let (identity, double) = ("[[1.0, 0.0], [0.0, 1.0]]", "[[2.0, 0.0], [0.0, 2.0]]");
+    let original = products(&constant("a", double), identity);
+    // What is numbered in another way is the same all the same.
+    let renumbered = format!("{}\n{}", constant("unread", identity), constant("a", double));
+    let other_second = products(&renumbered, double);
+    let other_first = products(&constant("a", identity), identity);
+    let variant = other_second.variant_of(&original);
+    let from_the_start = other_first.variant_of(&original);
+    assert_eq!((variant.steps_in_common(), from_the_start.steps_in_common()), (1, 0));
+    assert_eq!(original.variant_of(&original).steps_in_common(), 2);
+    let x = Array::from_values(&[2, 2], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
+    let inputs = [&x];
+    let mut progress = original.progress(&inputs).unwrap();
+    let go_on = |progress: &FloatProgress<'_>, variant: &FloatVariant<'_>| {
+        let mut seen = Vec::new();
+        let outputs = progress.run_variant(variant, &mut |name, _| seen.push(name.to_owned()));
+        outputs.map(|outputs| (outputs[0].values::<f32>().unwrap().to_vec(), seen))
+    };
+    let whole = go_on(&progress, &from_the_start).unwrap();
+    assert_eq!(whole, (vec![1.0, 2.0, 3.0, 4.0], vec!["y".to_owned(), "z".to_owned()]));
+    progress.advance(1).unwrap();
+    assert_eq!(go_on(&progress, &variant).unwrap(), (vec![4.0, 8.0, 12.0, 16.0], vec!["z".to_owned()]));
+    // The run itself is where it was.
+    assert_eq!(progress.run_altered(&mut |_, _| {}).unwrap()[0].values::<f32>().unwrap(), [2.0, 4.0, 6.0, 8.0]);
+    // It is too far for a network that differs before.
+    assert!(go_on(&progress, &from_the_start).is_err());
+    assert!(go_on(&progress, &original.variant_of(&other_second)).is_err());
+}
+
 #[test]
 fn executables_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}

@@ -19,6 +19,7 @@ pub mod nash;
 pub mod numerics;
 pub mod pipeline;
 pub mod quant;
+mod reading;
 pub mod sim;
 pub mod target;
 mod team;

@@ -1,5 +1,6 @@
 //! How the values of a node are spread, in numbers that a picture is drawn from.
 
+use crate::numerics::FiniteEnds;
 use serde::Serialize;
 
 /// So many parts of the span are told apart.
@@ -21,35 +22,14 @@ pub struct Distribution {
 impl Distribution {
     /// Of the finite values; none where there are no two different ones.
     pub fn of(float: &[f32], quantized: &[f32]) -> Option<Self> {
-        let ([of_float, to_float], [of_quantized, to_quantized]) = (ends(float), ends(quantized));
-        let (least, greatest) = (of_float.min(of_quantized), to_float.max(to_quantized));
+        let [of_float, of_quantized] = [float, quantized].map(FiniteEnds::of);
+        let (least, greatest) = (of_float.least.min(of_quantized.least), of_float.greatest.max(of_quantized.greatest));
         if least >= greatest {
             return None;
         }
         let counted = |values| counts(values, f64::from(least), f64::from(greatest));
         Some(Self { least, greatest, float: counted(float), quantized: counted(quantized) })
     }
-}
-
-/// Values that are looked at together, one in each lane of a vector.
-const LANES: usize = 16;
-
-/// The least and the greatest finite value; infinity and its negative where there is none.
-fn ends(values: &[f32]) -> [f32; 2] {
-    let mut lanes = [[f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]];
-    let mut see = |chunk: &[f32]| {
-        let [least, greatest] = &mut lanes;
-        for ((least, greatest), &value) in least.iter_mut().zip(greatest).zip(chunk) {
-            // Neither of these changes an end.
-            let [low, high] = if value.is_finite() { [value; 2] } else { [f32::INFINITY, f32::NEG_INFINITY] };
-            (*least, *greatest) = (least.min(low), greatest.max(high));
-        }
-    };
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    chunks.iter().for_each(|chunk| see(chunk));
-    see(rest);
-    let [least, greatest] = lanes;
-    [least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max)]
 }
 
 /// How many of the finite values lie in each part from the least to the greatest, which is in the last.
@@ -78,19 +58,6 @@ mod tests {
             |counts: &[u32]| counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect::<Vec<_>>();
         assert_eq!(held(&found.float), [(0, 1), (16, 1), (24, 1)]);
         assert_eq!(held(&found.quantized), [(16, 2), (47, 1)]);
-    }
-
-    #[test]
-    fn ends_are_found_in_every_lane_and_behind_the_last() {
-        for length in [3, 16, 37] {
-            for at in 0..length {
-                let mut values = vec![0.25; length];
-                values[at] = -2.0;
-                values[(at + 1) % length] = 3.0;
-                values[(at + 2) % length] = if at % 2 == 0 { f32::NAN } else { f32::NEG_INFINITY };
-                assert_eq!(ends(&values), [-2.0, 3.0]);
-            }
-        }
     }
 
     #[test]

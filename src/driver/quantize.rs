@@ -74,7 +74,7 @@ enum Occasion<'f> {
     /// Before anything is decided; they are kept where that is asked for.
     First(&'f mut FileSet),
     /// After layers were split, with what is known of the network before.
-    AfterSplit(Before),
+    AfterSplit(Box<Before>),
 }
 
 /// Layers that compute the same with other weights.
@@ -228,7 +228,7 @@ impl NetworkStages<'_> {
         *module = whole;
         given.split(compare::network(module.as_operation())?, &more)?;
         layers.wide.extend(more);
-        let before = Before { seen, evidence };
+        let before = Box::new(Before { seen, evidence });
         let (reference, _) =
             self.measure(module, (&requests, &layers, &given), inputs, Occasion::AfterSplit(before))?;
         warn_of_types(reference.asked.refused.iter().filter(|sentence| !told.contains(sentence)));
@@ -318,7 +318,7 @@ impl NetworkStages<'_> {
         let source = self.samples(inputs, &executable, is_quantized)?;
         let (files, before) = match occasion {
             Occasion::First(files) => (Some(files), None),
-            Occasion::AfterSplit(before) => (None, Some(before)),
+            Occasion::AfterSplit(before) => (None, Some(*before)),
         };
         let is_first = files.is_some();
         if let Some(files) = files

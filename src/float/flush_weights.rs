@@ -1,4 +1,4 @@
-//! `hfloat-flush-weights`: weights that are no normal float32 become 0.
+//! `hfloat-flush-weights`: weights of channels that training left to die become 0.
 
 use hb_dialects::{
     ElementType,
@@ -9,12 +9,18 @@ use hb_dialects::{
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
+/// Weights below this, 2^-100, become 0.
+const LEAST: f32 = 1.0 / (1u128 << 100) as f32;
+/// The largest of the weights must be so many times as large: where all of them are small, that may be what is meant.
+const BELOW_LARGEST: f32 = (1u64 << 40) as f32;
+
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-flush-weights",
-    summary: "Make weights 0 that are below the least normal float32",
-    description: "Training leaves channels that nothing reads any more with weights of 1e-39 and less. They change no sum by more than 1.2e-38 times \
-what they multiply, but a processor computes products of such subnormal numbers many times slower, in every run of calibration and of the exported \
-models. A constant is changed that layers read as their weights and nothing else reads. A debug line says how many of its values were.",
+    summary: "Make weights 0 that are next to nothing",
+    description: "Training leaves channels that nothing reads any more with weights of 1e-35 and less. They change no sum by more than 8e-31 times what they \
+multiply, but what rounding makes of them are subnormal numbers (below 1.2e-38), of which a processor computes products many times slower: in every run of \
+calibration, and in the exported models. Weights below 2^-100 become 0 where the largest of the constant is at least 2^40 times that, and layers \
+read it as their weights and nothing else reads it. A debug line says how many did.",
     anchor: "func.func",
     options: &[],
     run,
@@ -28,17 +34,16 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             continue;
         };
         let values = constant.f32s()?;
-        let count = values.iter().filter(|value| value.is_subnormal()).count();
-        if count == 0 || !is_weight_alone(result) {
+        let is_next_to_nothing = |value: &f32| *value != 0.0 && value.abs() < LEAST;
+        let count = values.iter().filter(|value| is_next_to_nothing(value)).count();
+        let largest = || values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        if count == 0 || !is_weight_alone(result) || largest() < LEAST * BELOW_LARGEST {
             continue;
         }
-        let flushed = values.iter().map(|value| if value.is_subnormal() { 0.0 } else { *value });
+        let flushed = values.iter().map(|value| if is_next_to_nothing(value) { 0.0 } else { *value });
         let bytes: Vec<u8> = flushed.flat_map(f32::to_le_bytes).collect();
         let name = operation.node();
-        tracing::debug!(
-            "{count} of the {} weights '{name}' are below the least normal float32 and become 0",
-            values.len()
-        );
+        tracing::debug!("{count} of the {} weights '{name}' are below 2^-100 and become 0", values.len());
         let context = operation.context_reference();
         ir::set_attribute(operation, "value", ir::constant_attribute(context, &name, &constant.r#type, &bytes)?);
     }

@@ -1,7 +1,6 @@
 //! From a file of a training framework to `hfloat`, and back.
 
 pub mod caffe;
-mod file;
 pub mod mlir;
 pub mod onnx;
 mod source;

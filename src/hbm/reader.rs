@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::reading;
+
 use super::{HbmError, Manifest, ManifestRule, Section, SectionKind, check, layout, wire};
 
 /// A verified `.hbm` file in memory.
@@ -16,11 +18,7 @@ impl Hbm {
     /// Reads and verifies the file at `path`. It is read rather than mapped: what was verified can then not change under us.
     pub fn open(path: &Path) -> Result<Self, HbmError> {
         let failed = |source| HbmError::Read { path: path.to_owned(), source };
-        // A device or a pipe may never end.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(failed(std::io::Error::other("it is not a file")));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = reading::read(path, u64::MAX).map_err(|fault| failed(fault.into()))?;
         Self::from_bytes(bytes).map_err(|source| HbmError::InFile { path: path.to_owned(), source: Box::new(source) })
     }
 

@@ -7,13 +7,14 @@ use super::{
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
 };
+use crate::reading::{self, FileFault};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fmt, fs,
+    fmt,
     marker::PhantomData,
     path::Path,
 };
@@ -189,12 +190,11 @@ impl QuantInfo {
     /// # Errors
     /// When it cannot be read, is too large, has not the form of such a file, or contradicts itself.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-        if size > LARGEST_FILE {
-            return Err(format!("has {size} bytes; at most {LARGEST_FILE} are read"));
-        }
-        let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let info: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let bytes = reading::read(path, LARGEST_FILE).map_err(|fault| match fault {
+            FileFault::Read(source) => source.to_string(),
+            FileFault::TooLarge(size) => format!("has {size} bytes; at most {LARGEST_FILE} are read"),
+        })?;
+        let info: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
         for (name, value) in &info.values {
             let scale = value.range().affine().scale;
             if let Some(given) = value.scale.filter(|given| *given != scale) {
@@ -268,6 +268,7 @@ pub(super) fn unique<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(text: &str) -> Result<QuantInfo, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! Observers: what calibration remembers of a tensor.
 
 use super::repeats::without_repeats;
+use crate::numerics::FiniteEnds;
 
 /// Bins of a histogram. A threshold read from it is at most one part in 4096 of the range above the exact percentile.
 const BINS: usize = 8192;
@@ -8,8 +9,6 @@ const BINS: usize = 8192;
 const SMALLEST_RANGE: f64 = 1.0 / (1u64 << 40) as f64;
 /// Values that are looked at together.
 const CHUNK: usize = 1 << 12;
-/// Values whose ends are found side by side.
-const LANES: usize = 16;
 
 /// A tensor over all samples: its ends, and a histogram of magnitudes whose range grows by doubling.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,29 +117,10 @@ impl Observer {
         all.count(values, self.range);
     }
 
-    /// The ends and what is not finite, in a form that becomes vector instructions.
+    /// The ends and what is not finite.
     fn ends_of(values: &[f32]) -> Self {
-        let mut ends = Self::of_ends();
-        for chunk in values.chunks(CHUNK) {
-            // Lanes of their own: a minimum is not joined before the end.
-            let (mut least, mut greatest, mut not_finite) = ([0f32; LANES], [0f32; LANES], [0u32; LANES]);
-            let (lines, rest) = chunk.as_chunks::<LANES>();
-            for line in lines {
-                for (lane, &value) in line.iter().enumerate() {
-                    let finite = value.abs() < f32::INFINITY;
-                    let value = if finite { value } else { 0.0 };
-                    least[lane] = if value < least[lane] { value } else { least[lane] };
-                    greatest[lane] = if value > greatest[lane] { value } else { greatest[lane] };
-                    not_finite[lane] += u32::from(!finite);
-                }
-            }
-            let finite = rest.iter().copied().filter(|value| value.is_finite());
-            ends.least = least.into_iter().chain(finite.clone()).fold(ends.least, f32::min);
-            ends.greatest = greatest.into_iter().chain(finite).fold(ends.greatest, f32::max);
-            let infinite = rest.iter().filter(|value| !value.is_finite()).count() as u64;
-            ends.not_finite += infinite + not_finite.into_iter().map(u64::from).sum::<u64>();
-        }
-        ends
+        let FiniteEnds { least, greatest, not_finite } = FiniteEnds::of(values);
+        Self { least: least.min(0.0), greatest: greatest.max(0.0), not_finite, ..Self::of_ends() }
     }
 
     fn merge_ends(&mut self, other: &Observer) {

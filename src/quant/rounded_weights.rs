@@ -5,7 +5,7 @@
 //! by are f32 numbers under its name with `:bias` behind it.
 
 use super::{bias_correction, info::unique, linear::LinearLayer, linear::weights_of, round_weights::weights_on_grid};
-use crate::float::constant_before;
+use crate::{float::constant_before, reading};
 use hb_dialects::{
     ir::{self, Constant, IrError, OperationAttributes},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
@@ -116,8 +116,7 @@ struct Reader {
 impl Reader {
     fn open(path: &Path) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
-        let mut file = File::open(path).map_err(text)?;
-        let size = file.metadata().map_err(text)?.len();
+        let (mut file, size) = reading::open(path).map_err(text)?;
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(text)?;
         let length = u64::from_le_bytes(length);

@@ -4,13 +4,13 @@
 //! `descr`, `fortran_order` and `shape`, then the elements. Only plain numbers are read; pickled objects never.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::npy_header::{Header, parse_header};
 use crate::cpu::{Array, ArrayError, ConversionError, convert};
+use crate::reading;
 use hb_dialects::ElementType;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 
@@ -54,12 +54,8 @@ pub enum NpyProblem {
 pub fn read(path: &Path) -> Result<Array, NpyError> {
     let located = |problem| NpyError { path: path.to_owned(), problem };
     let read = || {
-        let mut file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(NpyProblem::Read(std::io::Error::other("it is not a file")));
-        }
-        read_from(&mut file, metadata.len())
+        let (mut file, length) = reading::open(path)?;
+        read_from(&mut file, length)
     };
     read().map_err(located)
 }
@@ -67,7 +63,7 @@ pub fn read(path: &Path) -> Result<Array, NpyError> {
 /// The shape of the array in the file at `path`.
 pub fn shape(path: &Path) -> Result<Vec<usize>, NpyError> {
     let located = |problem| NpyError { path: path.to_owned(), problem };
-    let mut file = File::open(path).map_err(|error| located(error.into()))?;
+    let (mut file, _) = reading::open(path).map_err(|error| located(error.into()))?;
     read_header(&mut file).map(|(header, _)| header.dims).map_err(located)
 }
 
@@ -75,8 +71,7 @@ pub fn shape(path: &Path) -> Result<Vec<usize>, NpyError> {
 pub fn read_rows(path: &Path, rows: Range<usize>) -> Result<Array, NpyError> {
     let located = |problem| NpyError { path: path.to_owned(), problem };
     let read = || -> Result<Array, NpyProblem> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let (mut file, length) = reading::open(path)?;
         let (header, before) = read_header(&mut file)?;
         let outside = || NpyProblem::Header(format!("its shape {:?} has no rows {rows:?}", header.dims));
         let (count, inner) = header.dims.split_first().ok_or_else(outside)?;

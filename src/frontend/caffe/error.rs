@@ -1,7 +1,7 @@
 //! What can be wrong with a Caffe network.
 
 use super::tokens::{Position, TextFault};
-use crate::frontend::file::unread;
+use crate::reading::unread;
 use crate::wording::{hint, quoted};
 use std::io;
 use std::path::PathBuf;

@@ -6,8 +6,8 @@ use super::text;
 use super::tokens::Position;
 use super::upgrade;
 use super::weights::{MAX_FILE, Weights};
-use crate::frontend::file::{self, FileFault};
 use crate::frontend::onnx::tensor::{Tensor, element_count};
+use crate::reading::{self, FileFault};
 use crate::wording::hint;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -63,7 +63,7 @@ pub struct CaffeLayer {
 /// Reads a network and, when it is given, the `.caffemodel` with its weights.
 pub fn load(prototxt: &Path, caffemodel: Option<&Path>) -> Result<CaffeNetwork, CaffeError> {
     let bytes = |path: &Path, limit| {
-        file::read(path, limit).map_err(|fault| match fault {
+        reading::read(path, limit).map_err(|fault| match fault {
             FileFault::Read(source) => CaffeError::Read { path: path.to_owned(), source },
             FileFault::TooLarge(size) => CaffeError::FileTooLarge { path: path.to_owned(), size, limit },
         })

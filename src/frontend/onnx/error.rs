@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::frontend::file::unread;
+use crate::reading::unread;
 use crate::wording::quoted;
 
 /// An ONNX file that cannot be read, understood, converted or written. Messages name the node or tensor, the reason, and,

@@ -15,8 +15,8 @@ use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProt
 use super::tensor::{MAX_RANK, Tensor, element_type};
 use super::tensor_data::{ExternalData, sparse_tensor, tensor};
 use super::{WireMessage, check, functions};
-use crate::frontend::file::{self, FileFault};
 use crate::frontend::wire;
+use crate::reading::{self, FileFault};
 
 /// Size of the file itself; protobuf allows no more.
 pub const MAX_FILE: u64 = 2 << 30;
@@ -27,7 +27,7 @@ pub const OPSETS: std::ops::RangeInclusive<i64> = 1..=NORMAL_OPSET;
 
 /// Reads and checks a model. External data is looked for in the folder of `path`, and nowhere else.
 pub fn load(path: &Path) -> Result<Model, OnnxError> {
-    let bytes = file::read(path, MAX_FILE).map_err(|fault| match fault {
+    let bytes = reading::read(path, MAX_FILE).map_err(|fault| match fault {
         FileFault::Read(source) => OnnxError::read(path, source),
         FileFault::TooLarge(size) => OnnxError::FileTooLarge { path: path.to_owned(), size, limit: MAX_FILE },
     })?;

@@ -11,7 +11,7 @@ use super::error::OnnxError;
 use super::proto::tensor_proto::DataLocation;
 use super::proto::{SparseTensorProto, TensorProto};
 use super::tensor::{Tensor, element_count, element_type};
-use crate::frontend::file;
+use crate::reading;
 
 /// Bytes that all external tensors of a model may take together; many tensors may name the same part of a file.
 const MAX_EXTERNAL: usize = 8 << 30;
@@ -41,7 +41,7 @@ impl<'a> ExternalData<'a> {
         let offset = number("offset")?.unwrap_or(0);
         let path = self.resolve(location)?;
         let failed = |source: io::Error| format!("external data {}: {source}", path.display());
-        let (mut file, size) = file::open(&path).map_err(failed)?;
+        let (mut file, size) = reading::open(&path).map_err(failed)?;
         let rest = size.checked_sub(offset);
         let available =
             rest.ok_or_else(|| format!("external data: offset {offset} is beyond the end of {location:?}"))?;

@@ -19,6 +19,15 @@ pub enum FileFault {
     TooLarge(u64),
 }
 
+impl From<FileFault> for io::Error {
+    fn from(fault: FileFault) -> Self {
+        match fault {
+            FileFault::Read(source) => source,
+            FileFault::TooLarge(bytes) => io::Error::other(format!("it has {bytes} bytes, which is too large")),
+        }
+    }
+}
+
 /// Opens a regular file; and its length. To open a pipe would wait for who writes to it, so that is asked before.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
     let is_regular = |metadata: &Metadata| match metadata.is_file() {

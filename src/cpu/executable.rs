@@ -123,13 +123,15 @@ impl Executable {
         })
     }
 
-    /// How many steps, from the first on, do the same at the same places as those of another network with the same inputs and outputs: what is in memory after
-    /// these is the same in both. A routine counts as another.
+    /// Whether inputs and outputs are those of another network.
+    pub(super) fn is_like(&self, other: &Executable) -> bool {
+        self.inputs().eq(other.inputs()) && self.outputs().eq(other.outputs())
+    }
+
+    /// How many steps, from the first on, do the same at the same places as those of another network: what is in memory after these is the same
+    /// in both. A routine counts as another.
     pub(super) fn steps_in_common(&self, other: &Executable) -> usize {
         let (own, others) = (&self.prepared, &other.prepared);
-        if !(self.inputs().eq(other.inputs()) && self.outputs().eq(other.outputs())) {
-            return 0;
-        }
         let is_same =
             |(&(_, one), &(_, two)): (&(GraphTensorId, TensorPlace), &(GraphTensorId, TensorPlace))| match (one, two) {
                 (TensorPlace::Constant(one), TensorPlace::Constant(two)) => {

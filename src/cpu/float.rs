@@ -214,9 +214,7 @@ impl FloatProgress<'_> {
     /// # Errors
     /// As [`FloatExecutable::run`].
     pub fn run_altered(&self, alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Vec<Array>, Error> {
-        let mut alter = on_floats(alter);
-        let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, &mut alter);
-        self.executable.with_actual_sizes(self.run.fork()?.finish(&mut watch, &mut |_, _| {})?)
+        self.finish_on(self.executable, alter)
     }
 
     /// As `run_altered`, by a network that is the same up to here.
@@ -225,13 +223,20 @@ impl FloatProgress<'_> {
     /// As `run_altered`; or when it is no variant of this network, or another before this step.
     pub fn run_variant(
         &self,
-        variant: &FloatVariant<'_>,
+        FloatVariant { executable, original, steps_in_common }: &FloatVariant<'_>,
         alter: &mut dyn FnMut(&str, &mut [f32]),
     ) -> Result<Vec<Array>, Error> {
-        let FloatVariant { executable, original, steps_in_common } = variant;
         if !std::ptr::eq(*original, self.executable) || *steps_in_common < self.run.done() {
             return Err(Error::invalid("variant", "begins in another way than the network whose run it shall go on"));
         }
+        self.finish_on(executable, alter)
+    }
+
+    fn finish_on(
+        &self,
+        executable: &FloatExecutable,
+        alter: &mut dyn FnMut(&str, &mut [f32]),
+    ) -> Result<Vec<Array>, Error> {
         let mut alter = on_floats(alter);
         let mut watch = |id, tensors: &Tensors<'_>| tensors.alter(id, &mut alter);
         let fork = self.run.fork_on(&executable.executable)?;

@@ -95,17 +95,18 @@ impl<'e> Run<'e> {
         self.done
     }
 
-    /// Another run of the same inputs that is as far as this one.
-    pub(super) fn fork(&self) -> Result<Self, Error> {
-        self.fork_on(self.tensors.executable)
-    }
-
-    /// The same by an executable whose steps, as far as this run is, are those of its own.
+    /// Another run of the same inputs that is as far as this one, by an executable whose steps up to there do the same.
+    ///
+    /// # Errors
+    /// When its inputs or outputs are others, or there is no memory.
     pub(super) fn fork_on<'o>(&self, executable: &'o Executable) -> Result<Run<'o>, Error>
     where
         'e: 'o,
     {
         let Tensors { executable: own, pointers } = &self.tensors;
+        if !executable.is_like(own) {
+            return Err(Error::invalid("run", "cannot go on by a network with other inputs or outputs"));
+        }
         let mut fork = Run::on(executable, pointers.inputs.clone())?;
         (fork.done, fork.done_kernels) = (self.done, self.done_kernels);
         let to = &fork.tensors.pointers;
@@ -115,7 +116,7 @@ impl<'e> Run<'e> {
         let outputs = pointers.outputs.iter().zip(&to.outputs).zip(&self.outputs);
         for ((from, to), output) in outputs {
             let bytes = byte_count("", output.element(), output.shape())?;
-            // SAFETY: as above, of two outputs. What nobody has written yet is copied without being looked at.
+            // SAFETY: as above, of two outputs of one shape. What nobody has written yet is copied without being looked at.
             unsafe { std::ptr::copy_nonoverlapping(*from, *to, bytes) };
         }
         Ok(fork)

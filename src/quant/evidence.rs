@@ -183,9 +183,7 @@ impl Observations {
     fn of_the_same(self, names: &Sources) -> BTreeMap<String, Observer> {
         let (before, now) = (members(&self.names), members(names));
         let mut observers = self.observers;
-        observers.retain(|name, _| {
-            before.contains_key(name.as_str()) && before.get(name.as_str()) == now.get(name.as_str())
-        });
+        observers.retain(|name, _| before.get(name.as_str()).is_some_and(|own| now.get(name.as_str()) == Some(own)));
         observers
     }
 }
@@ -427,6 +425,77 @@ fn shares(count: usize, judge_by_all: bool) -> (Vec<usize>, Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::{ExecutableOptions, Observe};
+    use crate::quant::{calibrate::network, split_weights::split_weights};
+    use melior::ir::Module;
+
+    const TWO_LAYERS: &str = r#"func.func @main(%x: tensor<1x8xf32>) -> tensor<1x2xf32> {
+        %w = hfloat.constant dense<[[0.5, -0.25], [0.125, 0.75], [-0.5, 0.3], [0.1, 0.2], [0.9, -0.8], [0.7, 0.6], [-0.4, 0.1], [0.2, 0.3]]> : tensor<8x2xf32> loc("w")
+        %v = hfloat.constant dense<[[0.7, -0.3], [0.001, 0.9]]> : tensor<2x2xf32> loc("v")
+        %0 = hfloat.gemm %x, %w : (tensor<1x8xf32>, tensor<8x2xf32>) -> tensor<1x2xf32> loc("first")
+        %1 = hfloat.tanh %0 : (tensor<1x2xf32>) -> tensor<1x2xf32> loc("between")
+        %2 = hfloat.gemm %1, %v : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32> loc("second")
+        return %2 : tensor<1x2xf32>
+    }"#;
+
+    fn sample(_: &FloatExecutable, index: usize) -> Result<Vec<Array>, CalibrationError> {
+        let values: Vec<f32> = (0..8).map(|place| ((index * 8 + place) as f32 * 0.7).sin()).collect();
+        Ok(vec![Array::from_values(&[1, 8], &values)?])
+    }
+
+    fn calibrated(module: &Module<'_>, before: Option<Before>) -> (Calibrated, Observations) {
+        let function = network(module).unwrap();
+        let options = ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() };
+        let executable = FloatExecutable::compile(function, options).unwrap();
+        let samples = Samples { count: 20, read: &sample, jobs: 2 };
+        let kinds = [RangeChooser::KullbackLeibler, RangeChooser::Max];
+        let choosers = kinds.map(|chooser| RangeMethod { chooser, asymmetric: true }.into()).to_vec();
+        let method = Method { choosers, random: false, judge_by_all: false };
+        calibrate(function, &executable, &samples, (&method, &Thresholds::new()), before, &|| {}).unwrap()
+    }
+
+    /// Nothing but the last layer is another, so that everything else is the same to the bit.
+    #[test]
+    fn what_was_measured_before_a_split_is_what_would_be_measured_again() {
+        let context = hb_dialects::context();
+        let module = Module::parse(&context, TWO_LAYERS).expect("the text parses");
+        let whole = ir::copy_module(&module).unwrap();
+        let (first, mut seen) = calibrated(&module, None);
+        let outputs = first.evidence.as_ref().map(|evidence| evidence.outputs.clone());
+        split_weights(network(&whole).unwrap(), &BTreeSet::from(["second".to_owned()])).unwrap();
+        let (again, all) = calibrated(&whole, None);
+        // What is known is not measured: it stays what it is said to be.
+        seen.observers.insert("between".into(), all.observers["x"].clone());
+        let (kept, kept_seen) = calibrated(&whole, Some(Before { seen, evidence: first.evidence.unwrap() }));
+        assert_eq!(kept_seen.observers["between"], all.observers["x"]);
+        for ((methods, kept), (_, again)) in kept.ranges.iter().zip(&again.ranges) {
+            let names: Vec<&String> = kept.values.keys().collect();
+            assert_eq!(names, ["between", "first", "second/high", "second/low", "second/sum", "x"], "{methods}");
+            for name in names.into_iter().filter(|name| *name != "between") {
+                assert_eq!(kept.values[name], again.values[name], "{name} by {methods}");
+            }
+        }
+        let (kept, again) = (kept.evidence.unwrap(), again.evidence.unwrap());
+        assert_eq!(
+            kept.moments.products("first").collect::<Vec<_>>(),
+            again.moments.products("first").collect::<Vec<_>>()
+        );
+        assert!(kept.moments.know("second/low") && !kept.moments.know("second"));
+        assert_eq!((Some(kept.outputs), kept.learned, kept.judged), (outputs, again.learned, again.judged));
+    }
+
+    #[test]
+    fn an_observer_of_other_values_is_not_kept() {
+        let names = |pairs: &[(&str, &str)]| pairs.iter().map(|&(value, own)| (value.into(), own.into())).collect();
+        let seen = || Observations {
+            observers: ["a", "b"].map(|name| (name.to_owned(), Observer::default())).into(),
+            names: names(&[("a", "a"), ("a2", "a"), ("b", "b")]),
+        };
+        let kept = |pairs: &[(&str, &str)]| seen().of_the_same(&names(pairs)).into_keys().collect::<Vec<_>>();
+        assert_eq!(kept(&[("a", "a"), ("a2", "a"), ("b", "b")]), ["a", "b"]);
+        assert_eq!(kept(&[("a", "a"), ("b", "b"), ("c", "c")]), ["b"]);
+        assert_eq!(kept(&[("a", "a"), ("a2", "a"), ("b", "b"), ("c", "b")]), ["a"]);
+    }
 
     #[test]
     fn no_sample_judges_what_it_decided() {

@@ -498,8 +498,8 @@ fn products(first: &str, second: &str) -> FloatExecutable {
         r#"func.func @main(%x: tensor<2x2xf32>) -> tensor<2x2xf32> {{
             {first}
             %b = hfloat.constant dense<{second}> : tensor<2x2xf32>
-            %y = hfloat.matmul %x, %a : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("y")
-            %z = hfloat.matmul %y, %b : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("z")
+            %y = hfloat.mat_mul %x, %a : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("y")
+            %z = hfloat.mat_mul %y, %b : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("z")
             return %z : tensor<2x2xf32>
         }}"#
     );
@@ -536,6 +536,11 @@ fn a_run_goes_on_by_a_network_with_other_constants() {
     // It is too far for a network that differs before.
     assert!(go_on(&progress, &from_the_start).is_err());
     assert!(go_on(&progress, &original.variant_of(&other_second)).is_err());
+    // One with an output of another shape is no variant at all.
+    let text = "func.func @main(%x: tensor<2x2xf32>) -> tensor<4xf32> { %s = hfloat.constant dense<4> : tensor<1xi64> \
+                %y = hfloat.reshape %x, %s : (tensor<2x2xf32>, tensor<1xi64>) -> tensor<4xf32> return %y : tensor<4xf32> }";
+    let unlike = compile(text, ExecutableOptions::default()).unwrap();
+    assert!(go_on(&original.progress(&inputs).unwrap(), &unlike.variant_of(&original)).is_err());
 }
 
 #[test]

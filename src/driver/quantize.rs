@@ -73,8 +73,8 @@ pub(super) struct Reference {
 enum Occasion<'f> {
     /// Before anything is decided; they are kept where that is asked for.
     First(&'f mut FileSet),
-    /// After layers were split, with what is known of the network before.
-    AfterSplit(Box<Before>),
+    /// After layers were split, with what is known of the network before; nothing where samples are random.
+    AfterSplit(Option<Box<Before>>),
 }
 
 /// Layers that compute the same with other weights.
@@ -180,8 +180,8 @@ impl NetworkStages<'_> {
         Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
     }
 
-    /// Measures the float network. Layers whose weights shall have 16 bits, because they are asked for or because nothing else would do, are
-    /// split first. The samples are kept, where `debug_mode` asks for it.
+    /// Measures the float network. Then layers whose weights shall have 16 bits, because they are asked for or because nothing else would do, are
+    /// split, and what is new is measured. The samples are kept, where `debug_mode` asks for it.
     pub(super) fn calibrate<'c>(
         &self,
         module: &mut Module<'c>,
@@ -209,29 +209,27 @@ impl NetworkStages<'_> {
             wide.clear();
         }
         evidence::check_layers(function)?;
-        given.split(function, &wide)?;
         // What was split is not split again.
-        narrow.extend(parts(function));
-        let mut layers = ChangedLayers { wide, channel_ranges };
-        let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split() && given.network.is_none()) else {
-            let (reference, _) = self.measure(module, (&requests, &layers, &given), inputs, Occasion::First(files))?;
-            return Ok(reference);
-        };
-        let whole = ir::copy_module(module)?;
+        narrow.extend(brought);
+        let mut layers = ChangedLayers { wide: BTreeSet::new(), channel_ranges };
+        let wanted = self.wanted_cosine().filter(|_| self.may_split() && given.network.is_none());
+        let whole = if wanted.is_some() || !wide.is_empty() { Some(ir::copy_module(module)?) } else { None };
         let (mut reference, seen) =
             self.measure(module, (&requests, &layers, &given), inputs, Occasion::First(files))?;
-        let told = reference.asked.refused.clone();
-        let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
-        let Some(evidence) = reference.calibrated.evidence.take_if(|_| !more.is_empty()) else {
-            return Ok(reference);
-        };
-        *module = whole;
-        given.split(compare::network(module.as_operation())?, &more)?;
-        layers.wide.extend(more);
-        let before = Box::new(Before { seen, evidence });
-        let (reference, _) =
-            self.measure(module, (&requests, &layers, &given), inputs, Occasion::AfterSplit(before))?;
-        warn_of_types(reference.asked.refused.iter().filter(|sentence| !told.contains(sentence)));
+        if let Some(wanted) = wanted {
+            let more = self.wide_weights(module, &reference, wanted, (&wide, &narrow))?;
+            wide.extend(more);
+        }
+        // Always from the whole network, so that what was found gives the same when it is asked for.
+        if let Some(whole) = whole.filter(|_| !wide.is_empty()) {
+            *module = whole;
+            given.split(compare::network(module.as_operation())?, &wide)?;
+            layers.wide = wide;
+            let before = reference.calibrated.evidence.take().map(|evidence| Box::new(Before { seen, evidence }));
+            (reference, _) =
+                self.measure(module, (&requests, &layers, &given), inputs, Occasion::AfterSplit(before))?;
+        }
+        warn_of_types(&reference.asked.refused);
         Ok(reference)
     }
 
@@ -279,13 +277,15 @@ impl NetworkStages<'_> {
         &self,
         module: &Module<'_>,
         reference: &Reference,
-        (wanted_cosine, narrow): (f64, &BTreeSet<String>),
+        wanted_cosine: f64,
+        (asked, narrow): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Result<BTreeSet<String>, StageError> {
         let Some(evidence) = &reference.calibrated.evidence else { return Ok(BTreeSet::new()) };
         let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
         let samples = Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() };
         let compile = |function: OperationRef<'_, '_>| self.judged(function);
-        let search = WeightSearch { module, evidence, samples: &samples, compile: &compile, wanted_cosine, narrow };
+        let search =
+            WeightSearch { module, evidence, samples: &samples, compile: &compile, wanted_cosine, asked, narrow };
         let wide = search.run()?;
         if !wide.is_empty() {
             let names: Vec<&String> = wide.iter().collect();
@@ -318,7 +318,7 @@ impl NetworkStages<'_> {
         let source = self.samples(inputs, &executable, is_quantized)?;
         let (files, before) = match occasion {
             Occasion::First(files) => (Some(files), None),
-            Occasion::AfterSplit(before) => (None, Some(*before)),
+            Occasion::AfterSplit(before) => (None, before.map(|before| *before)),
         };
         let is_first = files.is_some();
         if let Some(files) = files
@@ -356,7 +356,6 @@ impl NetworkStages<'_> {
         }
         let asked = self.ask(module, (requests, &layers.wide), &mut calibrated)?;
         if is_first {
-            warn_of_types(&asked.refused);
             self.tell_states(function)?;
         }
         Ok((Reference { sample, calibrated, asked, source }, seen))

@@ -33,19 +33,23 @@ pub struct WeightSearch<'s, 'c> {
     pub compile: &'s Compile<'s>,
     /// The mean cosine that every output shall have with that of the float network.
     pub wanted_cosine: f64,
+    /// Layers whose weights have 16 bits anyway.
+    pub asked: &'s BTreeSet<String>,
     /// Layers whose weights stay int8, whatever that costs.
     pub narrow: &'s BTreeSet<String>,
 }
 
 impl WeightSearch<'_, '_> {
-    /// The nodes whose weights shall have 16 bits, as few as serve: none where rounding all weights to int8 leaves the outputs as they are wanted,
+    /// The nodes whose weights shall have 16 bits, too, as few as serve: none where rounding all weights to int8 leaves the outputs as they are wanted,
     /// or where 16 bits would not help.
     ///
     /// # Errors
     /// When the network cannot be made or run.
     pub fn run(&self) -> Result<BTreeSet<String>, CalibrationError> {
         let function = network(self.module)?;
-        let rounded = round_weights(function, &self.evidence.moments, &threads(self.samples.jobs)?)?;
+        let mut rounded = round_weights(function, &self.evidence.moments, &threads(self.samples.jobs)?)?;
+        // 16 bits are as good as exact.
+        rounded.0.retain(|node, _| !self.asked.contains(node));
         let most = (1.0 - self.wanted_cosine) * SHARE;
         let all = self.error(&rounded, &BTreeSet::new())?;
         tracing::debug!(

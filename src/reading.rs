@@ -52,6 +52,14 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
     if length <= PIECE { read_to_end(file, limit) } else { read_pieces(&file, length) }
 }
 
+/// As [`read`], for files of our own; the reason where one is not read.
+pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    read(path, limit).map_err(|fault| match fault {
+        FileFault::Read(source) => source.to_string(),
+        FileFault::TooLarge(size) => format!("has {size} bytes; at most {limit} are read"),
+    })
+}
+
 fn read_to_end(file: File, limit: u64) -> Result<Vec<u8>, FileFault> {
     let mut bytes = Vec::new();
     // One byte more than allowed, so that a file that grows meanwhile is noticed.
@@ -61,6 +69,8 @@ fn read_to_end(file: File, limit: u64) -> Result<Vec<u8>, FileFault> {
 
 fn read_pieces(file: &File, length: usize) -> Result<Vec<u8>, FileFault> {
     let changed = || FileFault::Read(io::Error::other("its size changed while it was read"));
+    // Memory that comes as zeros ends the process where there is none.
+    Vec::<u8>::new().try_reserve_exact(length).map_err(|error| FileFault::Read(error.into()))?;
     let mut bytes = vec![0; length];
     let filled = bytes.par_chunks_mut(PIECE).enumerate();
     let filled = filled.try_for_each(|(number, piece)| file.read_exact_at(piece, number as u64 * PIECE as u64));

@@ -13,6 +13,15 @@ func.func @layer(%x: tensor<1x2x1x1xf32>) -> tensor<1x2x1x1xf32> {
   return %0 : tensor<1x2x1x1xf32>
 }
 
+// Integers that the network brings, each worth 1e-31.
+// CHECK-LABEL: func.func @brought
+// CHECK: hfloat.constant {hfloat.scales = array<f64: {{.*}}>} dense<{{\[\[9.9+[0-9]*E-32, 3}}.000000e+00]]> : tensor<1x2xf32>
+func.func @brought(%x: tensor<1x1xf32>) -> tensor<1x2xf32> {
+  %w = hfloat.constant {hfloat.scales = array<f64: 1.0e-31>} dense<[[1.0e-31, 3.0]]> : tensor<1x2xf32>
+  %0 = hfloat.mat_mul %x, %w : (tensor<1x1xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  return %0 : tensor<1x2xf32>
+}
+
 // A MatMul reads weights, too. What an Add reads as well stays, and so does a constant whose values are all small.
 // CHECK-LABEL: func.func @matrices
 // CHECK-DAG: hfloat.constant dense<{{\[\[}}0.000000e+00, 3.000000e+00]]> : tensor<1x2xf32>

@@ -123,9 +123,11 @@ impl Executable {
         })
     }
 
-    /// Whether inputs and outputs are those of another network.
+    /// Whether inputs and outputs are those of another network, and what writes the outputs writes as much of them.
     pub(super) fn is_like(&self, other: &Executable) -> bool {
-        self.inputs().eq(other.inputs()) && self.outputs().eq(other.outputs())
+        self.inputs().eq(other.inputs())
+            && self.outputs().eq(other.outputs())
+            && self.filled_outputs == other.filled_outputs
     }
 
     /// How many steps, from the first on, do the same at the same places as those of another network: what is in memory after these is the same

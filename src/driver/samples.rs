@@ -300,8 +300,8 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
         Part::Array => npy::read(file).map_err(|error| failed(error.to_string()))?,
         Part::Rows(rows) => npy::read_rows(file, rows.clone()).map_err(|error| failed(error.to_string()))?,
         Part::Raw => {
-            let bytes =
-                reading::read(file, u64::MAX).map_err(|fault| failed(std::io::Error::from(fault).to_string()))?;
+            let bytes = reading::read(file, sample_bytes(input) as u64)
+                .map_err(|fault| failed(std::io::Error::from(fault).to_string()))?;
             Array::from_bytes(input.element, &input.shape, &bytes)?
         }
         Part::Image => {

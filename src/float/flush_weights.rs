@@ -3,7 +3,8 @@
 use hb_dialects::{
     ElementType,
     hfloat::Op,
-    ir::{self, OperationAttributes},
+    ir::{self, OperationAttributes, TensorType},
+    names::{SCALES, WIDE},
     pass::{PassDefinition, PassFailure, PassOptions},
     registry::Role,
 };
@@ -20,7 +21,7 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "Training leaves channels that nothing reads any more with weights of 1e-35 and less. They change no sum by more than 8e-31 times what they \
 multiply, but what rounding makes of them are subnormal numbers (below 1.2e-38), of which a processor computes products many times slower: in every run of \
 calibration, and in the exported models. Weights below 2^-100 become 0 where the largest of the constant is at least 2^40 times that, and layers \
-read it as their weights and nothing else reads it. A debug line says how many did.",
+read it as their weights and nothing else reads it. The integers of a network that brings its scales stay. The log says how many did.",
     anchor: "func.func",
     options: &[],
     run,
@@ -28,26 +29,44 @@ read it as their weights and nothing else reads it. A debug line says how many d
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let (mut flushed, mut constants) = (0, 0);
     for operation in ir::operations(block).into_iter().filter(|operation| Op::Constant.is(*operation)) {
-        let Some(result) = ir::results(operation).into_iter().next() else { continue };
-        let Some(constant) = ir::constant_of(result).filter(|own| own.r#type.element == ElementType::F32) else {
-            continue;
-        };
-        let values = constant.f32s()?;
-        let is_next_to_nothing = |value: &f32| *value != 0.0 && value.abs() < LEAST;
-        let count = values.iter().filter(|value| is_next_to_nothing(value)).count();
-        let largest = || values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-        if count == 0 || !is_weight_alone(result) || largest() < LEAST * BELOW_LARGEST {
-            continue;
-        }
-        let flushed = values.iter().map(|value| if is_next_to_nothing(value) { 0.0 } else { *value });
-        let bytes: Vec<u8> = flushed.flat_map(f32::to_le_bytes).collect();
-        let name = operation.node();
-        tracing::debug!("{count} of the {} weights '{name}' are below 2^-100 and become 0", values.len());
-        let context = operation.context_reference();
-        ir::set_attribute(operation, "value", ir::constant_attribute(context, &name, &constant.r#type, &bytes)?);
+        let count = flush(operation)?;
+        flushed += count;
+        constants += usize::from(count > 0);
+    }
+    if flushed > 0 {
+        tracing::info!(
+            "{flushed} weights of {constants} constants are next to nothing, as training leaves them of dead channels, and become 0; the log \
+             file says which"
+        );
     }
     Ok(())
+}
+
+/// How many weights of a constant became 0.
+fn flush(operation: OperationRef<'_, '_>) -> Result<usize, PassFailure> {
+    let Some(result) = ir::results(operation).into_iter().next() else { return Ok(0) };
+    // Integers that a network brings stay what they are.
+    if operation.has_attribute(SCALES) || operation.has_attribute(WIDE) || !is_weight_alone(result) {
+        return Ok(0);
+    }
+    let constant = ir::constant_of(result).filter(|constant| constant.r#type.element == ElementType::F32);
+    let Some(constant) = constant else { return Ok(0) };
+    let values = constant.f32s()?;
+    let is_next_to_nothing = |value: &f32| *value != 0.0 && value.abs() < LEAST;
+    let count = values.iter().filter(|value| is_next_to_nothing(value)).count();
+    let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    if count == 0 || largest < LEAST * BELOW_LARGEST {
+        return Ok(0);
+    }
+    let kept = values.iter().map(|value| if is_next_to_nothing(value) { 0.0 } else { *value });
+    let bytes: Vec<u8> = kept.flat_map(f32::to_le_bytes).collect();
+    let name = operation.node();
+    tracing::debug!("{count} of the {} weights '{name}' are below 2^-100 and become 0", values.len());
+    let context = operation.context_reference();
+    ir::set_attribute(operation, "value", ir::constant_attribute(context, &name, &constant.r#type, &bytes)?);
+    Ok(count)
 }
 
 /// Whether layers read a value as their weights, and nothing reads it as something else.
@@ -58,6 +77,12 @@ fn is_weight_alone(value: Value<'_, '_>) -> bool {
 
 fn reads_as_weights(user: OperationRef<'_, '_>, value: Value<'_, '_>) -> bool {
     let Some(quantization) = Op::of(user).and_then(Op::quantization) else { return false };
+    let is_matrix =
+        TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.shape().is_some_and(|shape| shape.len() == 2));
     let mut own = user.operands().enumerate().filter(|(_, operand)| operand.to_raw().ptr == value.to_raw().ptr);
-    own.all(|(index, _)| matches!(quantization.role(index), Role::Weight | Role::WeightOrActivation))
+    own.all(|(index, _)| match quantization.role(index) {
+        Role::Weight => true,
+        Role::WeightOrActivation => is_matrix,
+        _ => false,
+    })
 }

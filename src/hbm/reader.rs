@@ -6,6 +6,9 @@ use crate::reading;
 
 use super::{HbmError, Manifest, ManifestRule, Section, SectionKind, check, layout, wire};
 
+/// The largest file that is read: many times what the memory of a board holds.
+const LARGEST_FILE: u64 = 16 << 30;
+
 /// A verified `.hbm` file in memory.
 #[derive(Debug, Clone)]
 pub struct Hbm {
@@ -18,7 +21,7 @@ impl Hbm {
     /// Reads and verifies the file at `path`. It is read rather than mapped: what was verified can then not change under us.
     pub fn open(path: &Path) -> Result<Self, HbmError> {
         let failed = |source| HbmError::Read { path: path.to_owned(), source };
-        let bytes = reading::read(path, u64::MAX).map_err(|fault| failed(fault.into()))?;
+        let bytes = reading::read(path, LARGEST_FILE).map_err(|fault| failed(fault.into()))?;
         Self::from_bytes(bytes).map_err(|source| HbmError::InFile { path: path.to_owned(), source: Box::new(source) })
     }
 

@@ -4,6 +4,7 @@ use super::lower::{Effort, LowerError, Lowered, LoweringPlan, Objective, apply, 
 use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
+use crate::reading;
 use crate::target::Target;
 use hb_dialects::{
     bpu,
@@ -11,7 +12,7 @@ use hb_dialects::{
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[&LOWER];
@@ -137,12 +138,8 @@ fn message(place: &str, reason: &dyn std::fmt::Display) -> PassFailure {
 }
 
 fn read_plans(path: &Path) -> Result<Plans, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST_PLAN {
-        return Err(format!("has {size} bytes; at most {LARGEST_PLAN} are read"));
-    }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+    let bytes = reading::read_small(path, LARGEST_PLAN)?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 /// The name of a segment's location, or its place in the function.

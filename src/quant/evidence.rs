@@ -238,7 +238,7 @@ pub fn calibrate(
         Some(Before { seen, evidence }) => (seen.of_the_same(&names), Some(evidence)),
         None => Default::default(),
     };
-    let is_known = |layer: &LinearLayer| known_evidence.as_ref().is_some_and(|own| own.moments.know(&layer.node));
+    let is_known = |layer: &LinearLayer| known_evidence.as_ref().is_some_and(|own| own.moments.knows(&layer.node));
     let (known_layers, layers): (Vec<_>, Vec<_>) = layers.into_iter().partition(is_known);
     let plan = MomentsPlan::new(layers, learned.clone());
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
@@ -480,7 +480,7 @@ mod tests {
             kept.moments.products("first").collect::<Vec<_>>(),
             again.moments.products("first").collect::<Vec<_>>()
         );
-        assert!(kept.moments.know("second/low") && !kept.moments.know("second"));
+        assert!(kept.moments.knows("second/low") && !kept.moments.knows("second"));
         assert_eq!((Some(kept.outputs), kept.learned, kept.judged), (outputs, again.learned, again.judged));
     }
 

@@ -7,7 +7,7 @@ use super::{
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
 };
-use crate::reading::{self, FileFault};
+use crate::reading;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
@@ -190,10 +190,7 @@ impl QuantInfo {
     /// # Errors
     /// When it cannot be read, is too large, has not the form of such a file, or contradicts itself.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let bytes = reading::read(path, LARGEST_FILE).map_err(|fault| match fault {
-            FileFault::Read(source) => source.to_string(),
-            FileFault::TooLarge(size) => format!("has {size} bytes; at most {LARGEST_FILE} are read"),
-        })?;
+        let bytes = reading::read_small(path, LARGEST_FILE)?;
         let info: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
         for (name, value) in &info.values {
             let scale = value.range().affine().scale;

@@ -183,7 +183,7 @@ impl Moments {
     }
 
     /// Whether they are known of a node.
-    pub fn know(&self, node: &str) -> bool {
+    pub fn knows(&self, node: &str) -> bool {
         self.of_node(node).is_some()
     }
 

@@ -264,21 +264,23 @@ impl<'e> Shown<'e> {
         self.see(vec![None; self.closed.len()], alter, &run)
     }
 
-    /// What is looked at of each of some samples by a variant of the network. Runs of it go on from where the two differ; they may not be farther.
+    /// What is looked at of each of some samples by a variant of the network: runs of the network are brought to step `begin`, and go on from there.
     ///
     /// # Errors
-    /// When a run fails.
+    /// When a run fails, or the two differ before it.
     pub(super) fn of_variant(
         &self,
-        variant: &FloatVariant<'_>,
+        (variant, begin): (&FloatVariant<'_>, usize),
         runs: &mut [FloatProgress<'_>],
         whole: &[Seen],
     ) -> Result<Vec<Seen>, CalibrationError> {
         let one = |(progress, whole): (&mut FloatProgress<'_>, &Seen)| {
-            progress.advance(variant.steps_in_common())?;
+            progress.advance(begin)?;
             self.see_from(whole, &mut |_, _| {}, &|watch| progress.run_variant(variant, watch))
         };
-        runs.par_iter_mut().zip(whole).map(one).collect()
+        // Of samples that fail the first is told.
+        let all: Vec<Result<Seen, CalibrationError>> = runs.par_iter_mut().zip(whole).map(one).collect();
+        all.into_iter().collect()
     }
 
     /// What is looked at of a run that `run` does from a step on. What closes an output may lie before that: it is what it is in the whole run.

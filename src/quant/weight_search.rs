@@ -21,6 +21,9 @@ const SAMPLES: usize = 4;
 /// Fewer layers with 16 bits must save this part of the error, or they are not worth it.
 const WORTHWHILE: f64 = 0.5;
 
+/// The step with which layers of one name begin, the name, and their nodes.
+type Layer = (Option<usize>, String, BTreeSet<String>);
+
 /// What a search for layers with wide weights has.
 pub struct WeightSearch<'s, 'c> {
     /// The calibrated float network.
@@ -100,17 +103,16 @@ impl WeightSearch<'_, '_> {
         // What comes before a layer is the same without its rounding: from layer to layer the runs go on.
         let mut runs = given.iter().map(|given| executable.progress(given)).collect::<Result<Vec<_>, _>>()?;
         let pool = threads(self.samples.jobs)?;
-        let mut done = 0;
         let mut costs = Vec::new();
-        for (node, own) in self.layers(rounded, &executable)? {
+        for (begin, node, own) in self.layers(rounded, &executable)? {
             let others = rounded.0.keys().filter(|other| !own.contains(*other)).cloned().collect();
             let with_rounded = self.with(rounded, &others)?;
             let variant = with_rounded.variant_of(&executable);
-            let seen = if variant.steps_in_common() >= done {
-                done = variant.steps_in_common();
-                pool.install(|| shown.of_variant(&variant, &mut runs, &float))?
-            } else {
-                Shown::new(function, &with_rounded)?.of_samples(judges, self.samples)?
+            let seen = match begin {
+                Some(begin) if variant.steps_in_common() >= begin => {
+                    pool.install(|| shown.of_variant((&variant, begin), &mut runs, &float))?
+                }
+                _ => Shown::new(function, &with_rounded)?.of_samples(judges, self.samples)?,
             };
             let cost = shown.error(&float, &seen);
             tracing::debug!(
@@ -122,12 +124,9 @@ impl WeightSearch<'_, '_> {
         Ok(costs.into_iter().map(|(.., nodes)| nodes).collect())
     }
 
-    /// The layers whose weights are rounded, each the nodes with the same weights under one name, in the order in which the network computes them.
-    fn layers(
-        &self,
-        rounded: &RoundedWeights,
-        executable: &FloatExecutable,
-    ) -> Result<Vec<(String, BTreeSet<String>)>, CalibrationError> {
+    /// The layers whose weights are rounded, each the nodes with the same weights under one name, in the order in which the network computes them: the first
+    /// step of each, where that is known.
+    fn layers(&self, rounded: &RoundedWeights, executable: &FloatExecutable) -> Result<Vec<Layer>, CalibrationError> {
         let names = weights_names(network(self.module)?)?;
         let mut layers: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
         for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
@@ -135,8 +134,9 @@ impl WeightSearch<'_, '_> {
         }
         let steps = executable.steps_of_values();
         let first = |nodes: &BTreeSet<String>| nodes.iter().filter_map(|node| steps.get(node.as_str())).min().copied();
-        let mut layers: Vec<_> = layers.into_iter().map(|(name, nodes)| (name.clone(), nodes)).collect();
-        layers.sort_by_cached_key(|(_, nodes)| first(nodes).unwrap_or(usize::MAX));
+        let mut layers: Vec<Layer> =
+            layers.into_iter().map(|(name, nodes)| (first(&nodes), name.clone(), nodes)).collect();
+        layers.sort_by_key(|(begin, ..)| *begin);
         Ok(layers)
     }
 

@@ -230,3 +230,30 @@ fn hbm_bytes() {
 fn hbm_contents() {
     mutations(Kind::HbmContents, 1500);
 }
+
+/// What is wrong with a file.
+type Reader<'r> = &'r dyn Fn(&Path) -> Option<String>;
+
+/// A pipe that nobody writes to, a device without an end, and a file that says it has eight tebibytes.
+#[test]
+fn what_is_no_file_is_an_error_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sparse = folder.path().join("sparse");
+    fs::File::create(&sparse).unwrap().set_len(8 << 40).unwrap();
+    let readers: [(&str, Reader<'_>); 5] = [
+        ("hbm", &|path| hb::hbm::Hbm::open(path).err().map(|error| error.to_string())),
+        ("npy", &|path| hb::sim::npy::read(path).err().map(|error| error.to_string())),
+        ("npy shape", &|path| hb::sim::npy::shape(path).err().map(|error| error.to_string())),
+        ("npy rows", &|path| hb::sim::npy::read_rows(path, 0..1).err().map(|error| error.to_string())),
+        ("quant info", &|path| hb::quant::info::QuantInfo::read(path).err()),
+    ];
+    for (name, read) in readers {
+        for path in [&pipe, Path::new("/dev/zero")] {
+            let message = read(path).unwrap_or_default();
+            assert!(message.contains("it is not a regular file"), "{name}: {message}");
+        }
+        assert!(read(&sparse).is_some(), "{name}");
+    }
+}

@@ -226,6 +226,7 @@ fn check_ranges(
         "hfloat-fuse-scales",
         "hfloat-fuse-activations",
         "hfloat-equalize-channels",
+        "hfloat-flush-weights",
         "hfloat-verify",
     ] {
         run_pass(function, argument);

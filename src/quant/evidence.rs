@@ -465,14 +465,14 @@ mod tests {
         split_weights(network(&whole).unwrap(), &BTreeSet::from(["second".to_owned()])).unwrap();
         let (again, all) = calibrated(&whole, None);
         // What is known is not measured: it stays what it is said to be.
-        seen.observers.insert("between".into(), all.observers["x"].clone());
+        seen.observers.insert("between".into(), all.observers["input_0"].clone());
         let (kept, kept_seen) = calibrated(&whole, Some(Before { seen, evidence: first.evidence.unwrap() }));
-        assert_eq!(kept_seen.observers["between"], all.observers["x"]);
+        assert_eq!(kept_seen.observers["between"], all.observers["input_0"]);
         for ((methods, kept), (_, again)) in kept.ranges.iter().zip(&again.ranges) {
-            let names: Vec<&String> = kept.values.keys().collect();
-            assert_eq!(names, ["between", "first", "second/high", "second/low", "second/sum", "x"], "{methods}");
-            for name in names.into_iter().filter(|name| *name != "between") {
-                assert_eq!(kept.values[name], again.values[name], "{name} by {methods}");
+            assert!(kept.values.contains_key("second/low") && kept.values.contains_key("input_0"), "{methods}");
+            assert_eq!(kept.values.len(), again.values.len(), "{methods}");
+            for (name, value) in kept.values.iter().filter(|(name, _)| *name != "between") {
+                assert_eq!(Some(value), again.values.get(name), "{name} by {methods}");
             }
         }
         let (kept, again) = (kept.evidence.unwrap(), again.evidence.unwrap());
